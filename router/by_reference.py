@@ -4,7 +4,7 @@ A relative path is relative to the configuration file. Files are read, within li
 looked up through the reading context (`router.fields.ReadingContext`). Without one paths stay as written and secrets
 stay unread; offline secrets stay unread, too.
 
-What is named is repeated in an error only where it looks like a name (`shown_file`, `shown_variable`): people paste the
+What is named is repeated in an error only where it looks like a name (`shown_name`): people paste the
 secret itself where its name belongs, and errors go to logs and tickets. Offline nobody looks whether it is
 there: what looks like no name is a mistake by itself.
 """
@@ -104,7 +104,7 @@ def read_reference(path: Path, info: ValidationInfo, what: str, limit: int = SEC
 def shown_file(path: Path, info: ValidationInfo | None = None) -> str:
     """The path as errors repeat it, in quotes and as it was written; a remark in its place where it is no such name."""
     context = None if info is None else reading_context(info)
-    return _shown_name(str(path if context is None else _as_written(path, context)), _FILE, "file name")
+    return shown_name(str(path if context is None else _as_written(path, context)), _FILE, "file name")
 
 
 def _as_written(path: Path, context: ReadingContext) -> Path:
@@ -114,10 +114,11 @@ def _as_written(path: Path, context: ReadingContext) -> Path:
 
 def shown_variable(name: str) -> str:
     """The same for the name of a variable of the environment."""
-    return _shown_name(name, _SHOWN_VARIABLE, "name of a variable")
+    return shown_name(name, _SHOWN_VARIABLE, "name of a variable")
 
 
-def _shown_name(text: str, form: re.Pattern[str], what: str) -> str:
+def shown_name(text: str, form: re.Pattern[str], what: str) -> str:
+    """The text in quotes where it has this form and begins as no secret that we know; else a remark in its place."""
     if _is_name(text, form):
         return shown(text)
     return f"(a text of {len(text)} characters that is no {what})"

@@ -86,8 +86,6 @@ class Breaker:
 
     def wait(self, now: float) -> float:
         """Seconds until something may be tried; 0 where it may be now: anything if closed, else one probe."""
-        if self._until is None and self._held_until <= now:
-            return 0.0
         return max(0.0, self._held_until - now, 0.0 if self._until is None else self._until - now)
 
     def failing_for(self, now: float) -> float:

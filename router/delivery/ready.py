@@ -11,7 +11,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Sequence
 from operator import attrgetter, gt
 
 from router.outbox import Delivery
@@ -101,15 +101,13 @@ class Ready:
         self._turn += 1
         is_oldest = self._turn % OLDEST_EVERY == 0
         is_any = is_oldest or not self._unheard or not is_suspect
-        places: Iterator[int] = (
+        places = (
             place
             for place, one in enumerate(self._waiting)
             if (is_new is None or is_new is not bool(one.attempts))
             and (is_suspect or one.event_id not in self._alone)
             and (is_any or not one.attempts or one.refused_for is None)
         )
-        if self._new == len(self._waiting):  # each may be the one, as mostly
-            places = iter(range(self._new))
         if not is_oldest or self._waiting[0].severity is self._waiting[-1].severity:
             place = next(places)  # where all are as urgent, it is the oldest, too
         else:

@@ -7,8 +7,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, Field
 
-from router.by_reference import Secret
-from router.text import shown
+from router.by_reference import Secret, shown_name
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
 _LIKE_A_NAME = re.compile(r"[A-Za-z _-]{1,40}", re.ASCII)
@@ -27,7 +26,7 @@ def checked_headers(headers: dict[str, str | Secret]) -> dict[str, str | Secret]
         raise ValueError("a header is named twice; names differ by more than their case")
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name):
-            said = shown(name) if _LIKE_A_NAME.fullmatch(name) else f"a text of {len(name)} characters"
+            said = shown_name(name, _LIKE_A_NAME, "name")
             raise ValueError(f"{said} is not a valid name of a header; write the name alone as the key")
         if name.lower() in _OURS or name.lower().startswith("webhook-"):
             raise ValueError(f"the header {name!r} is set by Gatecrier")

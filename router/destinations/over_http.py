@@ -135,8 +135,6 @@ class HttpDestination:
             documents = [document]
 
     async def _attempt(self, documents: Sequence[Document], end: float) -> AttemptOutcome:
-        if len(self._urls) == 1:
-            return await self._attempt_at(self._urls[0], documents, end)
         urls = [*self._urls]
         for url in urls:
             answer = await self._attempt_at(url, documents, end if url == urls[-1] else _half(end))

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
@@ -266,7 +266,7 @@ def _head(verb: str, url: URL, host: str, length: int, headers: Mapping[str, str
 
 
 @lru_cache(_REMEMBERED)
-def _around(host: str, names: Sequence[str], *, has_body: bool) -> tuple[str, str]:
+def _around(host: str, names: tuple[str, ...], *, has_body: bool) -> tuple[str, str]:
     """What is said before and behind headers of these names, whose values differ; the last is the length."""
     named = {name.lower() for name in names}
     behind = [f"{name}: {value}" for name, value in _USUAL.items() if name.lower() not in named]

@@ -8,18 +8,17 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ValidationInfo
 
+from router.by_reference import shown_name
 from router.fields import Duration, OnlyAtStart, SettingsModel, Size, reading_context
-from router.text import shown
 
 SCHEME = "sqlite:///"
-_ANY_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30})://")
-"""RFC 3986, clause 3.1."""
+_BEGINNING = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://")
+"""Of any URL (RFC 3986, clause 3.1). What else stands there may be a password."""
 
 
 def _is_sqlite(url: str, info: ValidationInfo) -> str:
     if not url.startswith(SCHEME) or len(url) == len(SCHEME):
-        begun = _ANY_SCHEME.match(url)
-        said = shown(begun[1]) if begun else f"a text of {len(url)} characters"  # which may hold a password
+        said = shown_name("".join(url.partition("://")[:2]), _BEGINNING, "beginning of a URL")
         raise ValueError(f"{said} is not an outbox that we know; write sqlite:///PATH, such as sqlite:///outbox.db")
     context = reading_context(info)
     return url if context is None else f"{SCHEME}{context.folder / url.removeprefix(SCHEME)}"

@@ -29,6 +29,7 @@ from router.fields import ReadingContext
 from router.policy import Policy
 from router.rendering.library import Templates
 from router.rendering.shipped import shipped_folder
+from router.rendering.values import without_surrogates
 from router.settings import (
     cautions,
     cluster,
@@ -48,7 +49,7 @@ from router.settings.sections import JudgingItems, TellingItems, judging_items, 
 from router.settings.snapshot import Reading, Snapshot
 from router.settings.tree import Settings
 from router.settings.validating import validated
-from router.text import SHOWN, cut
+from router.text import SHOWN, cut, one_line
 
 _WHOLE = TypeAdapter(Settings)
 
@@ -112,9 +113,11 @@ def attempt_offline(path: Path) -> Loaded | Refused:
 
 def checked(reading: Reading) -> Loaded | Refused:
     """What becomes of a configuration that is read from wherever this reads."""
-    if not _is_utf8(str(reading.path)):  # what is told to other processes, and to logs, is
-        name = reading.name.encode(errors="backslashreplace").decode()
-        return Refused(f"{name}: its path has bytes that are not UTF-8; rename the folder or the file", {})
+    path = str(reading.path)
+    if path != without_surrogates(path):  # PEP 383; what is told to other processes is UTF-8
+        return Refused(
+            f"{one_line(reading.name)}: its path has bytes that are not UTF-8; rename the folder or the file", {}
+        )
     try:
         content = reading.read(reading.path, LARGEST)
     except (OSError, ValueError) as error:
@@ -159,15 +162,6 @@ def checked(reading: Reading) -> Loaded | Refused:
         reading.snapshot(),
         reading.watched,
     )
-
-
-def _is_utf8(path: str) -> bool:
-    """Whether a path from the system is; bytes that are not stand in it as surrogates (PEP 383)."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def judging_checks(judging: JudgingItems) -> Iterator[ConfigurationFinding]:

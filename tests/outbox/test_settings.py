@@ -24,9 +24,9 @@ def test_what_is_no_sqlite_file_is_refused_with_an_example(url: str) -> None:
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("postgresql://gatecrier:hunter2@db/events", '"postgresql" is not an outbox'),
-        ("gatecrier:hunter2://db/events", "a text of 29 characters is not an outbox"),
-        ("gatecrier:hunter2@db/events", "a text of 27 characters is not an outbox"),
+        ("postgresql://gatecrier:hunter2@db/events", '"postgresql://" is not an outbox'),
+        ("gatecrier:hunter2://db/events", "a text of 20 characters that is no beginning of a URL) is not an outbox"),
+        ("gatecrier:hunter2@db/events", "a text of 27 characters that is no beginning of a URL) is not an outbox"),
     ],
 )
 def test_a_refused_scheme_is_named_without_what_may_be_a_password(url: str, said: str) -> None:

@@ -38,7 +38,11 @@ PASTED = [
         '"https://...@127.0.0.1:5000/shop/',
     ),
     ('pattern: "127.0.0.1:5000/shop/', 'pattern: "user:hush@127.0.0.1:5000/shop/', '"...@127.0.0.1:5000/shop/'),
-    ('url: "sqlite:///outbox.db"', 'url: "hush"', "a text of 4 characters is not an outbox"),
+    (
+        'url: "sqlite:///outbox.db"',
+        'url: "hush"',
+        "a text of 4 characters that is no beginning of a URL) is not an outbox",
+    ),
 ]
 
 
