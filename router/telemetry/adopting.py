@@ -18,6 +18,7 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from router.telemetry.line_values import as_text
 from router.telemetry.logs import logger
 from router.telemetry.seldom import Seldom
 
@@ -41,23 +42,20 @@ class _Records(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write the line of a record."""
         error = record.exc_info[1] if record.exc_info else None
-        held_back = self._seldom.turn(f"{record.name} {type(error).__name__} {str(record.msg)[:_KIND_LIMIT]}")
+        kind = as_text(record.msg, _KIND_LIMIT)[:_KIND_LIMIT]
+        held_back = self._seldom.turn(f"{record.name} {type(error).__name__} {kind}")
         if held_back is not None:
             say = log.error if record.levelno >= logging.ERROR else log.warning
-            text = record.getMessage()
+            text = _message(record)
             say("library_complained", library=record.name, text=text, held_back=held_back, exc_info=error)
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name that the standard library calls
-        """Tell of a record that can't be told."""
-        log.error("library_complained", library=record.name, text="(a record that can't be shown)")
 
-    def handle(self, record: logging.LogRecord) -> bool:
-        """Write the line of a record; nothing that is wrong with it reaches whoever logs."""
-        try:
-            self.emit(record)
-        except Exception:  # noqa: BLE001 - arguments that do not fit their text, or whose own text fails
-            self.handleError(record)
-        return True
+def _message(record: logging.LogRecord) -> str:
+    """What it says; nothing that is wrong with that reaches whoever logs."""
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001 - arguments that do not fit their text, or whose own text fails
+        return "(a record that can't be shown)"
 
 
 class _Printed(io.TextIOBase):

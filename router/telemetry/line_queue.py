@@ -64,7 +64,7 @@ class LineQueue:
 
     Args:
         descriptor: Where lines go; it is neither closed nor changed.
-        gap: Makes the line that says how many are missing at its place.
+        gap: Makes the line that says how many are missing at its place, and by which mistake of ours, if it was one.
         ordinary: Bytes that ordinary lines may take.
         events: Bytes that events may take above that.
     """
@@ -72,7 +72,7 @@ class LineQueue:
     def __init__(
         self,
         descriptor: int,
-        gap: Callable[[int], bytes],
+        gap: Callable[[int, Exception | None], bytes],
         *,
         ordinary: int = ORDINARY_LIMIT,
         events: int = EVENT_LIMIT,
@@ -92,6 +92,8 @@ class LineQueue:
         self._lines_size = self._events_size = 0
         self._sequence = 0
         self._missing = 0
+        self._mistake: Exception | None = None
+        """Of ours, the last by which something is missing."""
         self._parts: Iterator[bytes] | None = None
         self._parts_size = 0
         self._written = 0
@@ -204,9 +206,10 @@ class LineQueue:
                     continue
                 self._wake.get()
                 self._hurry.wait(GATHER)
-            except Exception:  # noqa: BLE001 - the log outlives every failure; what it cost is told as missing
+            except Exception as error:  # noqa: BLE001 - the log outlives every mistake; it is told with what it cost
                 self._parts = None
                 with self._lock:
+                    self._mistake = error
                     self._count_missing()
                 self._hurry.wait(PATIENCE)
 
@@ -231,8 +234,8 @@ class LineQueue:
         """Lines that come before the first event, as many as one write takes, or one."""
         gathered, room = [], self._chunk()
         if self._missing:
-            gathered.append(self.gap(self._missing))
-            self._missing = 0
+            gathered.append(self.gap(self._missing, self._mistake))
+            self._missing, self._mistake = 0, None
         while self._lines and (not self._events or self._lines[0][0] < self._events[0].sequence):
             line = self._lines[0][1]
             room -= len(line)

@@ -15,6 +15,7 @@ import atexit
 import os
 from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import orjson
@@ -39,8 +40,10 @@ def logger() -> FilteringBoundLogger:
     return bound
 
 
-def _gap(form: Form, missing: int) -> bytes:
-    return form({"event": "log_lines_dropped", "level": "warning", "timestamp": _now(), "lines": missing})
+def _gap(form: Form, missing: int, mistake: Exception | None) -> bytes:
+    level = "warning" if mistake is None else "error"
+    told = {"event": "log_lines_dropped", "level": level, "timestamp": _now(), "lines": missing}
+    return form({**told, "exc_info": mistake})
 
 
 def _now() -> str:
@@ -48,7 +51,7 @@ def _now() -> str:
 
 
 _JSON = unfailing(as_json)
-_of_process = LineQueue(STANDARD_ERROR, lambda missing: _gap(_JSON, missing))
+_of_process = LineQueue(STANDARD_ERROR, partial(_gap, _JSON))
 _queue: LogLines = _of_process
 atexit.register(lambda: _queue.flush(PATIENCE))
 os.register_at_fork(after_in_child=_of_process.after_fork)
@@ -99,7 +102,7 @@ def configure(*, readable: bool | None = None, least: str = "INFO", queue: LogLi
     )
     _queue = queue or _of_process
     if isinstance(_queue, LineQueue):
-        _queue.gap = lambda missing: _gap(form, missing)
+        _queue.gap = partial(_gap, form)
 
     def line(_: WrappedLogger, level: str, event: MutableMapping[str, object]) -> bytes:
         event["level"] = "error" if level == "exception" else level

@@ -20,7 +20,7 @@ class Log:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self.queue = LineQueue(descriptor, lambda missing: b'{"event":"missing","lines":%d}\n' % missing)
+        self.queue = LineQueue(descriptor, lambda missing, _: b'{"event":"missing","lines":%d}\n' % missing)
 
     @property
     def text(self) -> str:

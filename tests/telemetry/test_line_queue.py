@@ -21,9 +21,9 @@ STAMP = "2026-01-01T00:00:00Z"
 LINE = b"x" * 999 + b"\n"
 
 
-def gap(missing: int) -> bytes:
+def gap(missing: int, mistake: Exception | None = None) -> bytes:
     """What stands where lines are missing."""
-    return b"missing %d\n" % missing
+    return b"missing %d%s\n" % (missing, b"" if mistake is None else f" by {mistake!r}".encode())
 
 
 class Pipe:
@@ -316,7 +316,7 @@ def test_half_a_line_is_continued_where_it_broke_off(pipe: Pipe, monkeypatch: py
 def test_a_line_that_is_put_by_a_line_is_no_deadlock(pipe: Pipe) -> None:
     """Finalizers run anywhere, and some of them log."""
 
-    def nested(missing: int) -> bytes:
+    def nested(missing: int, _: Exception | None) -> bytes:
         pipe.queue.put(b"nested\n")
         return gap(missing)
 
@@ -353,7 +353,7 @@ def test_a_defect_costs_one_write_and_not_the_log_and_is_told(pipe: Pipe, monkey
         pipe.queue.put_event("event-1", b"body", STAMP)
         pipe.queue.put(b"last\n")
 
-        assert pipe.read_all(b"last\n") == gap(1) + b"last\n"
+        assert pipe.read_all(b"last\n") == gap(1, ValueError("a defect")) + b"last\n"
 
 
 def test_every_line_of_every_thread_is_written(pipe: Pipe) -> None:

@@ -6,6 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from router.telemetry import logs
+from router.telemetry.line_forms import Columns, Form, as_json
 from tests.simulators.log import Log, collected
 
 
@@ -98,3 +99,12 @@ def test_what_is_dropped_is_told_by_kind(log: Log) -> None:
     logs.logger().info("x")
 
     assert log.queue.dropped == logs.dropped() == {"ordinary": 0, "event": 0}
+
+
+@pytest.mark.parametrize("form", [as_json, Columns(colours=False)], ids=["json", "columns"])
+def test_a_mistake_of_ours_that_costs_lines_stands_beside_their_number(form: Form) -> None:
+    told = logs._gap(form, 2, ValueError("a defect")).decode()
+
+    assert "ValueError: a defect" in told
+    assert "error" in told
+    assert "ValueError" not in logs._gap(form, 2, None).decode()
