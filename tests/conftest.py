@@ -49,7 +49,7 @@ def pytest_xdist_auto_num_workers() -> int:
     return 1 + math.ceil(usable_cpus())
 
 
-_LONG = frozenset(
+LONG = frozenset(
     {
         "journeys",
         "packaging",
@@ -62,7 +62,7 @@ _LONG = frozenset(
     }
 )
 """Folders and modules whose tests start programs and wait for them."""
-_LONGEST = frozenset(
+LONGEST = frozenset(
     {
         "test_a_scan_at_another_replica.py",
         "test_detect_in_a_cluster.py",
@@ -86,9 +86,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _turn(item: pytest.Item) -> int:
     if item.path.parent.name == "chart" or not {"api_server", "controlled"}.isdisjoint(_fixtures(item)):
         return 0
-    if item.path.name in _LONGEST:
+    if item.path.name in LONGEST:
         return 1
-    return 2 if item.path.parent.name in _LONG or item.path.name in _LONG else 3
+    return 2 if item.path.parent.name in LONG or item.path.name in LONG else 3
 
 
 def _fixtures(item: pytest.Item | None) -> list[str]:

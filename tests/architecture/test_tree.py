@@ -7,6 +7,7 @@ import re
 import tomllib
 from pathlib import Path
 
+from tests import conftest
 from tests.patience import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,3 +87,10 @@ def test_every_page_can_be_found() -> None:
 
     assert {page for page in pages if f"]({page})" not in index} == set()
     assert {page for page in pages if f"](docs/{page})" not in readme} == set()
+
+
+def test_what_is_begun_with_is_there() -> None:
+    """Of the folders and modules whose tests go first, since they take long, none has another name by now."""
+    names = {name for path in TESTS for name in (path.name, path.parent.name)}
+
+    assert names >= {*conftest.LONG, *conftest.LONGEST}

@@ -156,7 +156,8 @@ BECAUSE = ("--author", "al", "--reason", "x", "--for", "1h")
 async def come_anew(made: Cluster, places: Sequence[Place], unknown: list[str]) -> None:
     """Come to each replica as an API server that has just started, all the time (3).
 
-    A busy machine may take longer to come than a renewal waits: what the webhooks said so long ago is nothing to go by.
+    A busy machine may take longer to come than a renewal waits: what the webhooks said so long ago, and say no more, is
+    nothing to go by.
     """
     while True:
         began = time.monotonic()
@@ -168,7 +169,7 @@ async def come_anew(made: Cluster, places: Sequence[Place], unknown: list[str]) 
                         "127.0.0.1", place.webhook, ssl=believing, server_hostname="gatecrier.gatecrier.svc"
                     )
                 except ssl.SSLError as error:
-                    if time.monotonic() < began + SETTLE:
+                    if time.monotonic() < began + SETTLE or bundle in await asyncio.to_thread(bundles, made):
                         unknown.append(f"{place.folder.name}: {error}")
                 else:
                     writer.close()
