@@ -10,16 +10,13 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from router.outbound.addresses import AddressGuard
 from router.outbound.authorities import client_context
-from router.outbound.exchanging import HttpExchanges
-from router.outbound.resolving import GuardedResolver
-from router.outbound.sessions import HEAD_LINE_LIMIT, HEADERS_LIMIT, open_session
+from router.outbound.sessions import HEAD_LINE_LIMIT, HEADERS_LIMIT
+from tests.outbound.opening import PATIENT, opened
 from tests.simulators.certificates import self_signed
 from tests.simulators.sinks import GARBAGE, OK, RESET, Sink, answer
 
 LONG = {"X_Long": "a" * (HEAD_LINE_LIMIT + 1)}
-PATIENT = aiohttp.ClientTimeout(total=30)
 MANY = {f"X_{number}": "a" for number in range(HEADERS_LIMIT + 1)}
 
 
@@ -36,16 +33,12 @@ async def asked(  # noqa: PLR0913 - all that a request and its session are made 
     context: object = None,
 ) -> list[tuple[int, bytes]]:
     """What comes back: status and body."""
-    resolver, found = GuardedResolver(AddressGuard()), list[tuple[int, bytes]]()
-    exchanges = HttpExchanges(open_session(resolver, timeout, keep_alive=30.0, traces=traces))
-    try:
+    found = list[tuple[int, bytes]]()
+    async with opened(timeout, traces=tuple(traces)) as exchanges:
         for _ in range(times):
             exchange = await exchanges.ask(verb, URL(url), body, headers or {}, tls=tls, context=context)
             found.append((exchange.status, await exchange.content.read()))
             exchange.close()
-    finally:
-        await exchanges.close()
-        await resolver.close()
     return found
 
 

@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 
-import aiohttp
 import pytest
 from yarl import URL
 
 from router.outbound import exchanging
-from router.outbound.addresses import AddressGuard
 from router.outbound.exchanging import HttpExchanges
-from router.outbound.resolving import GuardedResolver
-from router.outbound.sessions import open_session
+from tests.outbound.opening import opened
 from tests.patience import PATIENCE
 from tests.simulators.sinks import Sink, answer
 
 OK = answer("200 OK", b"ok")
-
-
-@contextlib.asynccontextmanager
-async def opened(connections: int = 0, keep_alive: float | None = 30.0) -> AsyncIterator[HttpExchanges]:
-    resolver = GuardedResolver(AddressGuard())
-    exchanges = HttpExchanges(
-        open_session(resolver, aiohttp.ClientTimeout(total=30), connections=connections, keep_alive=keep_alive)
-    )
-    yield exchanges
-    await exchanges.close()
-    await resolver.close()
 
 
 async def ask(exchanges: HttpExchanges, url: str) -> int:

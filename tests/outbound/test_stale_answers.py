@@ -10,10 +10,8 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from router.outbound.addresses import AddressGuard
 from router.outbound.exchanging import HttpExchanges
-from router.outbound.resolving import GuardedResolver
-from router.outbound.sessions import open_session
+from tests.outbound.opening import opened
 from tests.patience import PATIENCE
 from tests.simulators.sinks import answer
 
@@ -68,15 +66,6 @@ async def by_exchange_again(exchanges: HttpExchanges, url: str) -> int:
     status = await by_exchange(exchanges, url)
     exchanges.let_go()
     return status
-
-
-@contextlib.asynccontextmanager
-async def opened() -> AsyncIterator[HttpExchanges]:
-    resolver = GuardedResolver(AddressGuard())
-    exchanges = HttpExchanges(open_session(resolver, aiohttp.ClientTimeout(total=30), keep_alive=30.0))
-    yield exchanges
-    await exchanges.close()
-    await resolver.close()
 
 
 async def until_heard(session: aiohttp.ClientSession) -> None:
