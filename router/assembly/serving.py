@@ -13,20 +13,25 @@ import signal
 from collections.abc import Mapping
 from pathlib import Path
 
+from router.assembly import messages
 from router.assembly.gate_process import gate
 from router.assembly.in_force import GATE, KEEPER
 from router.assembly.keeper_process import keeper
+from router.assembly.observing import MetricsObserver
 from router.assembly.opening import new_event_loop, raise_open_files
 from router.assembly.product import Product
 from router.settings.beforehand import read_beforehand
 from router.supervision.nurseries import Nurseries
 from router.supervision.nursery import Role
+from router.telemetry.forwarding import Observations, forwarding
 
 
 @functools.cache
 def _begin_once() -> None:
     """Do what every process would do for itself, in memory that all share that are forked from this one."""
     read_beforehand()
+    messages.read_beforehand()
+    forwarding(MetricsObserver, Observations(lambda _: False))  # so that its kinds of facts are made
     new_event_loop().close()  # so that its library is loaded
 
 

@@ -12,6 +12,7 @@ Rules:
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from inspect import Parameter, signature
@@ -82,8 +83,9 @@ class Replay(Generic[_T]):
             self._calls[type(fact)](fact)
 
 
+@functools.cache
 def _kinds(observer: type) -> Mapping[str, type[msgspec.Struct]]:
-    """For each method of the class a kind of fact that holds what it is told."""
+    """For each method of the class a kind of fact that holds what it is told; made once in a process and its forks."""
     methods = inspect.getmembers(observer, inspect.isfunction)
     return {name: _kind(name, method) for name, method in methods if not name.startswith("_")}
 
