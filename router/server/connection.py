@@ -5,7 +5,7 @@ Rules:
     Only a silent one may be closed without anybody losing an answer.
 (2) A head has a time limit from its first byte, and a size limit over all its lines. A body is the webhook's concern.
     Requests that come before the one in hand is answered (no API server sends any) are answered in turn; they are held
-    within the same size limit, and the time of an unfinished one among them counts as silence.
+    within the same size limit, bodies included, and the time of an unfinished one among them counts as silence.
 (3) Who does not take its answer, or keeps us busy beyond every deadline, is cut off.
 (4) Whoever closes, resets, or closes only the sending half (no client of a webhook does that and goes on waiting) has
     gone: with a request in hand the connection ends at once, and the handler is cancelled.
@@ -109,7 +109,7 @@ class Connection(web.RequestHandler):
         if self._messages:
             self.has_asked = True
             self._head_since, self._head_size = None, 0
-            if (len(self._messages) > 1 or len(data) > self.keeper.limits.largest_head) and self._holds_too_much():
+            if self._held_ahead() > self.keeper.limits.largest_head:
                 self.end("head_too_large")
         elif not data:
             pass
@@ -214,8 +214,12 @@ class Connection(web.RequestHandler):
         else:
             self.wire.abort()
 
-    def _holds_too_much(self) -> bool:
-        heads = [head for head, _ in self._messages if isinstance(head, RawRequestMessage)]
-        size = sum(len(head.path) for head in heads)
-        size += sum(len(name) + len(value) for head in heads for name, value in head.raw_headers)
-        return size > self.keeper.limits.largest_head
+    def _held_ahead(self) -> int:
+        """Bytes of the heads that wait for their turn, and of the bodies but that of the one whose turn it is."""
+        size = 0
+        for place, (head, body) in enumerate(self._messages):
+            if isinstance(head, RawRequestMessage):
+                size += len(head.path) + sum(len(name) + len(value) for name, value in head.raw_headers)
+            if place > 0 or self.request is not None:
+                size += body.total_bytes
+        return size

@@ -402,7 +402,19 @@ def test_a_head_has_a_size(play: Play, chunk: int) -> None:
     assert play(story()) == 1
 
 
-def test_requests_that_wait_for_their_turn_have_a_size(play: Play) -> None:
+@pytest.mark.parametrize(
+    "waiting",
+    [
+        b"GET / HTTP/1.1\r\nHost: g\r\nX: " + b"a" * 2000 + b"\r\n\r\n",
+        POST % 2000 + b"a" * 2000,
+        b"POST / HTTP/1.1\r\nHost: g\r\nTransfer-Encoding: chunked\r\n\r\n7d0\r\n" + b"a" * 2000 + b"\r\n0\r\n\r\n",
+        POST % 90_000 + b"a" * 2000,
+    ],
+    ids=["heads", "bodies", "chunks", "a body that goes on"],
+)
+def test_requests_that_wait_for_their_turn_have_a_size(play: Play, waiting: bytes) -> None:
+    """Each body by itself would be within every limit."""
+
     async def story() -> float:
         judging = Judging()
         async with listening(judging.answer) as stage:
@@ -411,7 +423,7 @@ def test_requests_that_wait_for_their_turn_have_a_size(play: Play) -> None:
             await judging.began.wait()
             with contextlib.suppress(OSError):
                 for _ in range(40):
-                    client.writer.write(b"GET / HTTP/1.1\r\nHost: g\r\nX: " + b"a" * 2000 + b"\r\n\r\n")
+                    client.writer.write(waiting)
                     await client.writer.drain()
                     await asyncio.sleep(0.001)
             await client.end()
