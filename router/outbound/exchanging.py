@@ -48,17 +48,20 @@ class HttpExchange:
     """What has come back; needs to be closed."""
 
     def __init__(self, used: _Used, status: int, headers: CIMultiDictProxy[str], content: aiohttp.StreamReader) -> None:
-        self._used = used
+        self._used: _Used | None = used
         self.status = status
         self.headers = headers
         self.content = content
 
     def close(self) -> None:
-        """Let go of the connection: it is kept where that can be (3)."""
+        """Let go of the connection, once: it is kept where that can be (3), and then it is somebody else's."""
+        used, self._used = self._used, None
+        if used is None:
+            return
         if self.content.is_eof():
-            self._used.way.give_back(self._used.connection)
+            used.way.give_back(used.connection)
         else:
-            self._used.connection.close()
+            used.connection.close()
 
 
 Replied: TypeAlias = aiohttp.ClientResponse | HttpExchange

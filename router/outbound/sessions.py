@@ -45,13 +45,24 @@ class TooManyInterimError(aiohttp.ClientPayloadError):
 
 
 class _Handler(ResponseHandler):
-    """Ends a connection by which too many answers of 1xx come in a row, or one that nobody asked for."""
+    """Ends a connection by which too many answers of 1xx come in a row, or one that nobody asked for.
+
+    What was not taken of a request when its connection is closed is thrown away: it would be kept until a receiver that
+    never reads takes it.
+    """
 
     _interim = 0
 
     def is_connected(self) -> bool:
         """Whether it can be used again; the connector asks before it gives out a connection that was kept."""
         return super().is_connected() and not self.should_close
+
+    def close(self) -> None:
+        """End it; at once where something is still to be sent, which nobody wants to arrive any more."""
+        if self.transport is not None and self.transport.get_write_buffer_size():
+            self.abort()
+        else:
+            super().close()
 
     def feed_data(self, data: tuple[RawResponseMessage, aiohttp.StreamReader], size: int = 0) -> None:
         """Take an answer's head."""

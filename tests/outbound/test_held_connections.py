@@ -40,6 +40,23 @@ async def test_who_waits_for_a_connection_gets_the_first_that_is_free(monkeypatc
     assert sink.connections <= 2
 
 
+async def test_an_exchange_that_is_closed_twice_gives_its_connection_back_once() -> None:
+    """An answer that has come whole and was not read to its end is closed by whoever reads and whoever has asked."""
+    whole = answer("200 OK", b"a" * 100_000)
+    async with Sink(whole).running() as sink, opened() as exchanges:
+        exchange = await exchanges.ask("POST", URL(sink.url()), b"{}", {})
+        async with asyncio.timeout(PATIENCE):
+            while not exchange.content.is_eof():
+                await exchange.content.read(1000)
+                await asyncio.sleep(0)
+        exchange.close()
+        exchange.close()
+        (way,) = exchanges._ways.values()
+        held = len(way._held)
+
+    assert held == 1
+
+
 async def test_another_receiver_is_asked_where_all_that_may_be_open_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exchanging, "HELD", 3600.0)
     async with Sink(OK).running() as one, Sink(OK).running() as other, opened(connections=1) as exchanges:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import asyncio
+
 import aiohttp
 import pytest
 
 from router.outbound.addresses import AddressGuard
 from router.outbound.resolving import GuardedResolver
-from router.outbound.sessions import HEAD_LINE_LIMIT, HEADERS_LIMIT, open_session
+from router.outbound.sessions import HEAD_LINE_LIMIT, HEADERS_LIMIT, _handler, open_session
 from tests.simulators.sinks import Sink, answer
 
 LONG = {"X_Long": "a" * (HEAD_LINE_LIMIT + 1)}
@@ -43,3 +45,35 @@ async def test_connections_are_kept_where_that_is_said(keep_alive: float | None,
         await asked(sink.url(), times=3, keep_alive=keep_alive)
 
     assert sink.connections == connections
+
+
+async def test_what_a_receiver_does_not_read_of_a_request_that_is_given_up_is_thrown_away() -> None:
+    """Else each attempt would leave its document and a connection behind, until a receiver that never reads does."""
+
+    class Unread(asyncio.Transport):
+        """What is to be sent waits as long as nobody reads."""
+
+        def __init__(self, unsent: int) -> None:
+            super().__init__()
+            self.unsent, self.done = unsent, list[str]()
+
+        def get_write_buffer_size(self) -> int:
+            return self.unsent
+
+        def close(self) -> None:
+            self.done.append("close")
+
+        def abort(self) -> None:
+            self.done.append("abort")
+
+        def is_closing(self) -> bool:
+            return bool(self.done)
+
+    done = list[list[str]]()
+    for unsent in (0, 1):
+        handler, transport = _handler(asyncio.get_running_loop()), Unread(unsent)
+        handler.connection_made(transport)
+        handler.close()
+        done.append(transport.done)
+
+    assert done == [["close"], ["abort"]]
