@@ -18,7 +18,7 @@ from router.destinations.to_come import named_to_come
 from router.errors import ConfigurationError
 from router.fields import Duration, Name, RateSetting, Size, Wait
 from router.outbound.proxies import Proxy
-from router.outbound.urls import sound_url
+from router.outbound.urls import read_url, sound_url
 from router.pem import PairSettings, read_authorities
 from router.rendering.secret_places import MOST
 from router.routing.settings import ReceiverSettings
@@ -47,7 +47,7 @@ def checked_url(url: str, *, plain_http: bool, name: str) -> str:
         ValueError: It is none; the text never shows more of it than scheme and host, for the rest may be a secret.
     """
     try:
-        target = URL(url)
+        target = read_url(url)
         is_bare = (target.raw_user, target.raw_password, target.raw_fragment) == (None, None, "")
     except ValueError:
         # What was found wrong is not repeated: it may be a part of the secret.
@@ -76,7 +76,7 @@ def checked_token(token: str) -> None:
 
 def _check_proxy(url: str, *, is_literal: bool) -> None:
     try:
-        target = URL(url)
+        target = read_url(url)
         Proxy.of(target)
         is_sound = target.raw_path_qs in {"", "/"} and not target.raw_fragment
     except ValueError:

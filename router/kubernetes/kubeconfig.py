@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 import yaml
-from yarl import URL
 
 from router.kubernetes.access import Access
+from router.outbound.urls import read_url
 from router.pem import KeyPair
 from router.text import shown
 
@@ -93,7 +93,7 @@ def access_by(content: bytes, context: str | None, folder: Path, read: ReadFile)
 
 def _server(text: str | None, place: str) -> str:
     try:
-        url = URL(text or "")
+        url = read_url(text or "")
         is_right = url.scheme == "https" and bool(url.host) and url.raw_path in ("", "/") and url == url.with_user(None)
         is_right = is_right and not url.raw_query_string and not url.raw_fragment
     except ValueError:

@@ -24,7 +24,7 @@ from router.outbound.closing import Closing
 from router.outbound.proxies import Proxies
 from router.outbound.resolving import GuardedResolver
 from router.outbound.sessions import open_session
-from router.outbound.urls import sound_url
+from router.outbound.urls import read_url, sound_url
 
 _CHUNK = 64 * 1024
 _KEEP_ALIVE = 10.0
@@ -81,7 +81,7 @@ class Fetching(Closing):
             FetchError: It is not there, did not come in time, is too large, or nobody could be asked.
         """
         try:
-            target = sound_url(URL(url))
+            target = sound_url(read_url(url))
             async with asyncio.timeout_at(until):
                 return await self._fetched(target, what, limit, question)
         except TimeoutError as error:

@@ -23,7 +23,7 @@ from yarl import URL
 
 from router.errors import ConfigurationError
 from router.outbound.basic import basic_authorization
-from router.outbound.urls import sound_url
+from router.outbound.urls import read_url, sound_url
 
 _REMEMBERED = 1024
 _INTRODUCTION = "Proxy-Authorization"
@@ -89,7 +89,7 @@ def _variable(environment: Mapping[str, str], name: str) -> str:
 def _proxy(name: str, value: str) -> Proxy:
     advice = "write http://HOST:PORT or https://HOST:PORT, with USER:PASSWORD@ where it wants one"
     try:
-        return Proxy.of(URL(value if "://" in value else f"http://{value}"))
+        return Proxy.of(read_url(value if "://" in value else f"http://{value}"))
     except ValueError:  # whose text may repeat a password
         raise ConfigurationError(
             f"the environment variable {name.upper()} names no http or https proxy; {advice}"

@@ -1,6 +1,7 @@
 """URLs that others wrote: an absolute http or https URL of a host and nothing that hides in it. Pure.
 
-yarl reads the authority of a URL lazily and raises late: here it is read at once. A host that only some read as an
+yarl reads the authority of a URL lazily and raises late, and IndexError of some: here it is read at once, and whatever
+is none is ValueError. A host that only some read as an
 address (`127.1`, `0x7f.1`) is refused here, and not left to whatever reads it last.
 """
 
@@ -11,6 +12,22 @@ from yarl import URL
 from router.outbound.addresses import address_of
 
 _SCHEMES = frozenset({"http", "https"})
+
+
+def read_url(text: str, *, is_encoded: bool = False) -> URL:
+    """A text as a URL.
+
+    Args:
+        text: What somebody wrote.
+        is_encoded: Whether it is taken as it stands, and not quoted where it has to be.
+
+    Raises:
+        ValueError: It can't be one.
+    """
+    try:
+        return URL(text, encoded=is_encoded)
+    except IndexError as error:  # yarl's, of brackets before an @
+        raise ValueError("no URL") from error
 
 
 def sound_url(url: URL, *, with_credentials: bool = False) -> URL:

@@ -15,10 +15,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from yarl import URL
-
 from router.errors import MalformedAnswerError, UnauthorisedError
-from router.outbound.urls import sound_url
+from router.outbound.urls import read_url, sound_url
 from router.registry.answers import RegistryAnswer
 from router.registry.challenges import Basic, Bearer, parse_challenges
 from router.registry.endpoints import RegistryEndpoint
@@ -102,7 +100,7 @@ def _checked_realm(endpoint: RegistryEndpoint, realm: str, place: str) -> str:
     """The realm as we use it (rule 3)."""
     allowed = ("https", "http") if endpoint.plain_http else ("https",)
     try:
-        url = sound_url(URL(realm))
+        url = sound_url(read_url(realm))
     except ValueError as error:
         raise MalformedAnswerError(f"{place}: its token realm can't be used ({error})") from error
     if url.scheme not in allowed:

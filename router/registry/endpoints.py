@@ -20,7 +20,7 @@ from yarl import URL
 from router.errors import ConfigurationError, UnreachableError
 from router.hosts import HUB
 from router.outbound.authorities import client_context
-from router.outbound.urls import sound_url
+from router.outbound.urls import read_url, sound_url
 from router.registry.credentials import HUB_API, Credentials
 from router.registry.settings import RegistrySettings
 from router.text import shown
@@ -83,9 +83,9 @@ class Endpoints:
         try:
             where = host.removesuffix(":443") if is_plain else host  # names have it for want of a port (images, b)
             text = f"{'http' if is_plain else 'https'}://{HUB_API if host == HUB else where}"
-            origin = sound_url(URL(text)).origin()
+            origin = sound_url(read_url(text)).origin()
             base = f"{origin}/v2/"
-            address = sound_url(URL(base, encoded=True)).raw_host or ""  # as every request reads it
+            address = sound_url(read_url(base, is_encoded=True)).raw_host or ""  # as every request reads it
         except ValueError as error:
             raise UnreachableError(f"registry {host[:300]}: no address that can be connected to") from error
         pem = named.authorities() if named is not None else None

@@ -29,7 +29,7 @@ from yarl import URL
 
 from router.errors import InvalidReferenceError, MalformedAnswerError, TooLargeError
 from router.images import Digest
-from router.outbound.urls import sound_url
+from router.outbound.urls import read_url, sound_url
 from router.registry.answers import RegistryAnswer, error_of
 
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -114,7 +114,7 @@ def next_page(answer: RegistryAnswer, url: URL, what: str) -> URL | None:
             if not _NEXT.search(match[2]):
                 continue
             try:
-                target = sound_url(url.join(URL(match[1], encoded=True)))
+                target = sound_url(url.join(read_url(match[1], is_encoded=True)))
                 is_here = target.origin() == url.origin()
             except ValueError as error:
                 raise MalformedAnswerError(f"{what}: the next page's address is none") from error

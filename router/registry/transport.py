@@ -41,7 +41,7 @@ from router.outbound.exchanging import HttpExchanges, Replied
 from router.outbound.proxies import Proxies, Proxy
 from router.outbound.resolving import GuardedResolver
 from router.outbound.sessions import open_session
-from router.outbound.urls import sound_url
+from router.outbound.urls import read_url, sound_url
 from router.registry.answers import RegistryAnswer, raise_transient, read_bounded
 from router.registry.endpoints import RegistryEndpoint
 from router.registry.failures import CONNECT_SECONDS, failure_of
@@ -226,7 +226,7 @@ def _redirected(endpoint: RegistryEndpoint, call: Call, answer: RegistryAnswer) 
         raise MalformedAnswerError(f"{call.what}: the registry redirects to what is not a valid address")
     try:
         # As it stands, neither quoted nor unquoted anew: a storage's signature is over these very characters.
-        target = sound_url(call.url.join(URL(location, encoded=True)))
+        target = sound_url(call.url.join(read_url(location, is_encoded=True)))
         is_other = target.origin() != call.url.origin()
     except ValueError as error:
         raise MalformedAnswerError(

@@ -61,7 +61,11 @@ def forwarding(observer: type[_T], facts: Observations) -> _T:
 
         return note
 
-    made = type(f"Forwarding{observer.__name__}", (), {name: noting(kind) for name, kind in _kinds(observer).items()})
+    made = type(
+        f"Forwarding{observer.__name__}",
+        (),
+        {name: noting(kind) for name, kind in _kinds(cast("type", observer)).items()},
+    )
     return cast("_T", made())  # it has every method of the class, as `_kinds` is made of what the class has
 
 
@@ -73,7 +77,7 @@ class Replay(Generic[_T]):
     """
 
     def __init__(self, observer: _T) -> None:
-        kinds = _kinds(type(observer))
+        kinds = _kinds(cast("type", type(observer)))
         self._calls = {kind: _calling(getattr(observer, name)) for name, kind in kinds.items()}
         self._decode = msgspec.msgpack.Decoder(list[Union[tuple(kinds.values())]]).decode  # type: ignore[misc]  # noqa: UP007 - a union that is made here
 

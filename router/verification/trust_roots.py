@@ -21,11 +21,10 @@ from types import MappingProxyType
 from typing import Annotated, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo, model_validator
-from yarl import URL
 
 from router.by_reference import RelativePath
 from router.fields import Duration, Name, SettingsModel
-from router.outbound.urls import sound_url
+from router.outbound.urls import read_url, sound_url
 from router.pem import read_authorities
 from router.verification.repositories import Repository, checked_beginning
 from router.verification.sigstore.trusted_root import TrustedRoot, read_trusted_root
@@ -89,7 +88,7 @@ class OwnRoot(SettingsModel):
 
 def _repository_url(written: str) -> str:
     try:
-        url = sound_url(URL(written))
+        url = sound_url(read_url(written))
     except ValueError as error:
         raise ValueError(f"no address of a TUF repository: {error}; write https://HOST/PATH") from error
     if url.query_string or url.fragment or not written.isascii() or not written.isprintable():
