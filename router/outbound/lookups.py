@@ -9,7 +9,9 @@ Rules:
     server has two seconds, twice; of nsswitch.conf only `files` and `dns` are known. IPv6 is asked for only where an
     interface other than loopback has it (`AI_ADDRCONFIG`). The order of addresses is that of RFC 6724. The hosts file
     is read here, because c-ares answers `localhost` without it.
-(4) What was found serves for 30 seconds; a failure is never remembered.
+(4) Of a name's addresses the best `MOST` are taken: whoever answers for a name may name thousands, each of which is
+    judged whenever somebody connects.
+(5) What was found serves for 30 seconds; a failure is never remembered.
 
 How many lookups there are at once is bounded by those who ask: see `router.verification.turns`. One that was dropped
 is forgotten by c-ares after its own patience, and costs one or two KiB until then.
@@ -36,6 +38,8 @@ LOOKUP_SECONDS = 5.0
 """How long a lookup may take, all search domains and attempts together."""
 REMEMBERED_SECONDS = 30.0
 REMEMBERED = 1024
+MOST = 16
+"""Addresses of a name; large services have eight."""
 _IPV4 = 4
 _ATTEMPT_SECONDS, _ATTEMPTS = 2.0, 2
 _NO_SUCH_NAME = frozenset({ares.ARES_ENOTFOUND, ares.ARES_ENODATA, ares.ARES_EBADNAME})
@@ -169,7 +173,7 @@ class Lookups:
         )
         if not found:
             raise socket.gaierror(socket.EAI_NONAME, "the name has no address")
-        return tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys(found))[:MOST]
 
     def _open(self) -> aiodns.DNSResolver:
         self._resolver = aiodns.DNSResolver(self._servers, timeout=_ATTEMPT_SECONDS, tries=_ATTEMPTS)

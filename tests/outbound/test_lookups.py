@@ -31,6 +31,18 @@ async def test_a_name_server_is_asked(nowhere: Path) -> None:
     assert server.asked == ["registry.example"]
 
 
+async def test_no_more_of_a_name_is_taken_than_somebody_may_need(nowhere: Path) -> None:
+    """Each address is judged whenever somebody connects: thousands would hold up all the others."""
+    many = [f"10.1.2.{number}" for number in range(60)]
+    async with NameServer({"registry.example": many}).running() as server:
+        lookups = Lookups([server.address], hosts=nowhere)
+        found = await lookups.addresses("registry.example", socket.AF_INET)
+        await lookups.close()
+
+    assert len(found) == 16
+    assert {address for _, address in found} <= {*many}
+
+
 async def test_both_families_are_asked_where_this_host_has_both(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without IPv6 of our own an AAAA record is of no use, and one question more."""
     found = []
