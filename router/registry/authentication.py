@@ -2,7 +2,7 @@
 
 Rules, in order:
 
-1. Nothing is sent before the registry asks. What it asked for is remembered per repository.
+1. Nothing is sent before the registry asks. What it asked for is remembered per repository (`shares`).
 2. Bearer is preferred to Basic. Bearer: a `registrytoken` as it stands, otherwise a token from the realm. Basic: user
    name and password.
 3. A realm is https, or http where the registry is plain HTTP; it holds no credentials and has a host. It may be on
@@ -12,17 +12,19 @@ Rules, in order:
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
+from sys import getsizeof
 
 from router.errors import MalformedAnswerError, UnauthorisedError
 from router.outbound.urls import read_url, sound_url
 from router.registry.answers import RegistryAnswer
 from router.registry.challenges import Basic, Bearer, parse_challenges
 from router.registry.endpoints import RegistryEndpoint
-from router.registry.tokens import TokenRequest, Tokens
+from router.registry.shares import Shares
+from router.registry.tokens import ENTRY, TokenRequest, Tokens
 
-REMEMBERED = 4096
+REMEMBERED_BYTES = 4 * 2**20
+"""Of what was asked for; usually some hundred bytes for a repository."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +41,11 @@ class Authentication:
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
-        self._known: OrderedDict[tuple[str, str], TokenRequest | Authorization] = OrderedDict()
+        self._known = Shares[str, TokenRequest | Authorization](REMEMBERED_BYTES)
 
     async def grant(self, endpoint: RegistryEndpoint, repository: str) -> Authorization | None:
         """What this repository asked for the last time, or None where it has not asked yet."""
-        known = self._known.get((endpoint.registry, repository))
+        known = self._known.get(endpoint.registry, repository)
         return await self._of(endpoint, known) if isinstance(known, TokenRequest) else known
 
     async def after_refusal(
@@ -55,19 +57,17 @@ class Authentication:
             UnauthorisedError: It asks for what we do not have.
             MalformedAnswerError: It asks in a way that can't be understood or must not be met.
         """
-        key = (endpoint.registry, repository)
-        known = self._known.pop(key, None)
+        known = self._known.pop(endpoint.registry, repository)
         if isinstance(known, TokenRequest) and refused is not None:
             self._tokens.drop(known, refused.authorization.removeprefix("Bearer "))
         met = self._met(endpoint, repository, answer)
-        self._known[key] = met
-        if len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
+        size = met.size if isinstance(met, TokenRequest) else getsizeof(met.authorization)
+        self._known.put(endpoint.registry, repository, met, size + getsizeof(repository) + ENTRY)
         return await self._of(endpoint, met) if isinstance(met, TokenRequest) else met
 
     def forget(self, endpoint: RegistryEndpoint, repository: str) -> None:
         """Start anew with the next request."""
-        self._known.pop((endpoint.registry, repository), None)
+        self._known.pop(endpoint.registry, repository)
 
     async def _of(self, endpoint: RegistryEndpoint, request: TokenRequest) -> Authorization:
         held = self._tokens.held(request)

@@ -7,7 +7,8 @@ Rules:
    started it gives up, ends with the last who waits, and has its own limit of ten seconds.
 3. A token counts as expired a little before its time. Without `expires_in` it lives 60 seconds.
 4. A token that the registry refused is dropped, unless another has taken its place by then.
-5. Nothing that a token service answers is taken for the registry's word: its 404 is no missing image.
+5. What is held of all registries is bounded in bytes (`shares`): none has tokens of others forgotten.
+6. Nothing that a token service answers is taken for the registry's word: its 404 is no missing image.
 
 Source: distribution, "Token Authentication Specification" and "Oauth2 Token Authentication".
 """
@@ -18,8 +19,8 @@ import asyncio
 import contextlib
 import contextvars
 import re
-from collections import OrderedDict
 from dataclasses import dataclass
+from sys import getsizeof
 
 import orjson
 from yarl import URL
@@ -35,20 +36,24 @@ from router.registry.answers import RegistryAnswer
 from router.registry.credentials import Credential
 from router.registry.endpoints import RegistryEndpoint
 from router.registry.patience import patiently
+from router.registry.shares import Shares
 from router.registry.surroundings import Surroundings
 from router.registry.transport import Call, Transport
 from router.registry.wire import WireTimes, begin_question, exchanges
 
 ANSWER_LIMIT = 256 * 1024
 FETCH_SECONDS = 10.0
-REMEMBERED = 4096
+REMEMBERED_BYTES = 8 * 2**20
+"""Of tokens and what they are for; those of usual services have two or three KiB."""
 _DEFAULT_LIFE = 60.0
+ENTRY = 500
+"""Bytes that an entry takes beside its texts, about."""
 _LONGEST_LIFE = 3600.0
 _MARGIN = 10.0
 _CLIENT = "gatecrier"
 _OK = 200
 _REFUSALS = frozenset({400, 401, 403})
-_VISIBLE = re.compile(r"[!-~]{1,65536}", re.ASCII)
+_VISIBLE = re.compile(r"[!-~]{1,16384}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,11 @@ class TokenRequest:
     service: str
     scope: str
     credential: Credential | None
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes, beside a credential, which others keep, too."""
+        return sum(map(getsizeof, (self, self.realm, self.service, self.scope)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +91,16 @@ class Tokens:
     def __init__(self, transport: Transport, surroundings: Surroundings) -> None:
         self._transport = transport
         self._surroundings = surroundings
-        self._held: OrderedDict[TokenRequest, _Token] = OrderedDict()
+        self._held = Shares[TokenRequest, _Token](REMEMBERED_BYTES)
         self._under_way: dict[TokenRequest, _Fetch] = {}
 
     def held(self, request: TokenRequest) -> str | None:
         """A token that is still good, or None."""
-        token = self._held.get(request)
+        token = self._held.get(request.registry, request)
         if token is None:
             return None
         if token.expires <= self._surroundings.clock():
-            del self._held[request]
+            self._held.pop(request.registry, request)
             return None
         return token.value
 
@@ -125,9 +135,9 @@ class Tokens:
 
     def drop(self, request: TokenRequest, value: str) -> None:
         """Forget a token that was refused (rule 4)."""
-        token = self._held.get(request)
+        token = self._held.get(request.registry, request)
         if token is not None and token.value == value:
-            del self._held[request]
+            self._held.pop(request.registry, request)
 
     async def close(self) -> None:
         """End the calls that are under way."""
@@ -157,10 +167,8 @@ class Tokens:
         if answer.status != _OK:
             raise _refusal(answer, what)
         value, life = _parsed(answer.body, what)
-        self._held[request] = _Token(value, asked + max(life - _MARGIN, life / 2))
-        self._held.move_to_end(request)
-        if len(self._held) > REMEMBERED:
-            self._held.popitem(last=False)
+        token = _Token(value, asked + max(life - _MARGIN, life / 2))
+        self._held.put(request.registry, request, token, request.size + getsizeof(value) + ENTRY)
         return value
 
 
@@ -183,7 +191,7 @@ def _call(request: TokenRequest, what: str) -> Call:
 
 
 def _refusal(answer: RegistryAnswer, what: str) -> UnverifiableError:
-    """The error of a token service's status (rule 5)."""
+    """The error of a token service's status (rule 6)."""
     text = f"{what}: the token service answers {answer.status}"
     if answer.status in _REFUSALS:
         return UnauthorisedError(text)

@@ -229,7 +229,7 @@ async def test_a_held_token_is_tried_before_a_new_one(tmp_path: Path) -> None:
     ):
         digest = registry.add_image("a", "1")
         await client.resolve(registry.image("a:1"), soon())
-        client._authentication._known.clear()
+        assert client._authentication._known.pop(registry.host, "a") is not None
         service.valid.clear()
 
         assert await client.resolve(registry.image("a:1"), soon()) == digest
@@ -272,8 +272,8 @@ async def test_no_more_challenges_and_tokens_are_remembered_than_the_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever deploys chooses the names of repositories."""
-    monkeypatch.setattr(authentication, "REMEMBERED", 3)
-    monkeypatch.setattr(tokens, "REMEMBERED", 3)
+    monkeypatch.setattr(authentication, "REMEMBERED_BYTES", 4000)
+    monkeypatch.setattr(tokens, "REMEMBERED_BYTES", 4000)
     async with (
         TokenService().running() as service,
         RegistrySimulator(token_service=service).running() as registry,
@@ -283,7 +283,8 @@ async def test_no_more_challenges_and_tokens_are_remembered_than_the_limit(
             registry.add_image(f"a{number}", "1")
             await client.resolve(registry.image(f"a{number}:1"), soon())
 
-        assert (len(client._authentication._known), len(client._tokens._held)) == (3, 3)
+        assert 1 < len(client._authentication._known) < 10
+        assert 1 < len(client._tokens._held) < 10
 
 
 @pytest.mark.parametrize(
@@ -433,6 +434,7 @@ async def test_no_error_shows_a_secret(tmp_path: Path) -> None:
             await client.resolve(registry.image("a:1"), soon())
         credential = client._endpoints.of(registry.host).credentials.find(registry.host, "a")
 
-    for text in (str(caught.value), repr(credential), repr(client._tokens._held), repr(client._authentication._known)):
+    kept = client._tokens._held._shares, client._authentication._known._shares
+    for text in (str(caught.value), repr(credential), *map(repr, kept)):
         assert "sesame" not in text
         assert AUTH["auth"] not in text
