@@ -7,9 +7,11 @@ which one half is the old one.
 from __future__ import annotations
 
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from cryptography import x509
 from pydantic import PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from router.by_reference import RelativePath, read_reference, shown_file
@@ -56,6 +58,22 @@ class PairSettings(SettingsModel):
         if self._pair is None:
             raise ConfigurationError(f"{self.certificate} and {self.key} were not read")
         return self._pair
+
+
+def first_certificate(pem: bytes) -> x509.Certificate:
+    """The first certificate, which is the leaf of a chain; raises ValueError where it can't be read."""
+    try:
+        return x509.load_pem_x509_certificate(pem)
+    except x509.InvalidVersion as error:  # which is no ValueError
+        raise ValueError("a certificate of a version that there is not") from error
+
+
+def all_certificates(pem: bytes) -> Sequence[x509.Certificate]:
+    """Every certificate, at least one; raises ValueError where any can't be read."""
+    try:
+        return x509.load_pem_x509_certificates(pem)
+    except x509.InvalidVersion as error:
+        raise ValueError("a certificate of a version that there is not") from error
 
 
 def read_authorities(path: Path, info: ValidationInfo) -> str | None:

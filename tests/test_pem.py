@@ -10,9 +10,10 @@ from pydantic import PrivateAttr, ValidationError, ValidationInfo, model_validat
 from router.by_reference import RelativePath
 from router.errors import ConfigurationError
 from router.fields import ReadingContext, SettingsModel
-from router.pem import KeyPair, PairSettings, read_authorities
+from router.pem import KeyPair, PairSettings, all_certificates, first_certificate, read_authorities
 from router.server.certificates import self_signed
 from router.settings.snapshot import read_file
+from tests.simulators.versions import of_no_version
 
 NOW = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
 
@@ -81,3 +82,13 @@ def test_a_file_without_a_certificate_is_told_by_its_name(content: bytes, tmp_pa
 
     with pytest.raises(ValidationError, match=r"ca\.pem\" holds no certificate that can be read"):
         Trusting.model_validate({"ca": "ca.pem"}, context={"reading": ReadingContext(tmp_path, {}, read_file)})
+
+
+def test_a_certificate_that_no_library_reads_is_a_wrong_value_and_no_crash() -> None:
+    pem = self_signed(["a"], NOW).certificate
+    unread = of_no_version(pem)
+
+    assert first_certificate(pem + unread) == all_certificates(pem)[0]
+    for read in (first_certificate, all_certificates):
+        with pytest.raises(ValueError, match="version"):
+            read(unread)

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from router.issuing import begun, common_name, signed_authority, signed_leaf, written
-from router.pem import KeyPair
+from router.pem import KeyPair, all_certificates, first_certificate
 
 SERVING = 90 * 86400.0
 """Seconds that a certificate is valid."""
@@ -48,7 +48,7 @@ class HeldCertificate:
     @cached_property
     def validity(self) -> tuple[float, float]:
         """From when to when both are valid, in Unix time; raises ValueError where one is no certificate."""
-        both = [x509.load_pem_x509_certificate(pem) for pem in (self.pair.certificate, self.authority)]
+        both = [first_certificate(pem) for pem in (self.pair.certificate, self.authority)]
         return (
             max(one.not_valid_before_utc.timestamp() for one in both),
             min(one.not_valid_after_utc.timestamp() for one in both),
@@ -56,8 +56,8 @@ class HeldCertificate:
 
     def check(self) -> None:
         """Raise ValueError where the certificate is not vouched for by the CA, or the key is another's."""
-        certificate = x509.load_pem_x509_certificate(self.pair.certificate)
-        authority, *_ = x509.load_pem_x509_certificates(self.authority)
+        certificate = first_certificate(self.pair.certificate)
+        authority, *_ = all_certificates(self.authority)
         try:
             certificate.verify_directly_issued_by(authority)
             key = serialization.load_pem_private_key(self.pair.key, None)

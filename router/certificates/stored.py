@@ -16,14 +16,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from cryptography import x509
 from msgspec import Struct
 
 from router.certificates.making import HeldCertificate
 from router.certificates.planning import Mark, StoredCertificates
 from router.kubernetes.client import Json
 from router.kubernetes.resources import ApiObject, Resource
-from router.pem import KeyPair
+from router.pem import KeyPair, all_certificates
 
 MARK = "shown-by.gatecrier.dev/"
 """What the annotation of a mark begins with; the replica's name follows."""
@@ -169,7 +168,7 @@ def _checked(certificate: bytes, key: bytes, authority: bytes) -> HeldCertificat
 def _authorities(pem: bytes | None) -> bytes | None:
     """CAs that may stand in a bundle: the API server takes none of which any part can't be read."""
     try:
-        return pem if pem and x509.load_pem_x509_certificates(pem) else None
+        return pem if pem and all_certificates(pem) else None
     except ValueError:
         return None
 

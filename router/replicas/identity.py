@@ -29,7 +29,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from router.errors import ConfigurationError, ReplicaError
 from router.issuing import IssuingKey, begun, common_name, signed_authority, signed_leaf, written
-from router.pem import KeyPair
+from router.pem import KeyPair, first_certificate
 from router.tls import show
 from router.whole_files import write_whole
 
@@ -72,7 +72,7 @@ def identity(webhook: KeyPair, now: dt.datetime) -> ReplicaIdentity:
         ConfigurationError: That pair is none, or its key can sign no certificate.
     """
     try:
-        ends = x509.load_pem_x509_certificate(webhook.certificate).not_valid_after_utc
+        ends = first_certificate(webhook.certificate).not_valid_after_utc
         common = serialization.load_pem_private_key(webhook.key, None)
     except (ValueError, TypeError) as error:
         raise ConfigurationError(f"webhook.tls: no certificate and its unencrypted key (PEM): {error}") from error

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from router.pem import KeyPair
+from router.pem import KeyPair, first_certificate
 
 SELF_SIGNED_DAYS = 365
 SOON = 14 * 86400.0
@@ -42,7 +42,7 @@ class Validity:
 
 def validity(chain: bytes) -> Validity:
     """Of the first certificate of a chain in PEM; raises ValueError where there is none."""
-    leaf = x509.load_pem_x509_certificate(chain)
+    leaf = first_certificate(chain)
     return Validity(leaf.not_valid_before_utc.timestamp(), leaf.not_valid_after_utc.timestamp())
 
 

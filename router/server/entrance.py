@@ -48,7 +48,7 @@ class Clients:
             if not read.not_valid_before_utc <= now <= read.not_valid_after_utc:
                 return "the client certificate is not valid at this time"
             common, dns = _names(read)
-        except ValueError:
+        except (ValueError, x509.InvalidVersion):
             return "the client certificate can't be read"
         if self.names is None or self.names & set(common):
             return ""

@@ -24,9 +24,10 @@ from router.certificates.stored import (
 from router.kubernetes.resources import ResourceMetadata
 from router.outbound.authorities import client_context
 from router.pem import KeyPair
-from router.server.certificates import new_context
+from router.server.certificates import new_context, validity
 from router.tls import show
 from tests.simulators.kubernetes import merged
+from tests.simulators.versions import of_no_version
 
 NAME = "gatecrier.gatecrier.svc"
 NOW = 1_800_000_000.0
@@ -116,22 +117,32 @@ def test_parts_of_different_certificates_are_none(part: str) -> None:
 
 
 BROKEN = b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"
+OF_NO_VERSION = of_no_version(make([NAME], NOW).authority)
 
 
 @pytest.mark.parametrize("has_good_part", [True, False])
-@pytest.mark.parametrize("spoilt", [b"?", BROKEN])
+@pytest.mark.parametrize("spoilt", [b"?", BROKEN, OF_NO_VERSION])
 def test_nothing_stands_in_a_bundle_that_is_no_certificate(spoilt: bytes, has_good_part: bool) -> None:  # noqa: FBT001 - cases
     """The API server refuses a bundle with such a part, and would be asked for ever."""
     held = make([NAME], NOW)
     previous = (make([NAME], NOW).authority if has_good_part else b"") + spoilt
     found = kept_in(as_secret(StoredCertificates(held, previous=previous), EMPTY))
 
-    assert BROKEN.strip() not in found.bundle()
-    assert (found.previous is None) == (spoilt == BROKEN or not has_good_part)
+    assert spoilt == b"?" or spoilt.strip() not in found.bundle()
+    assert (found.previous is None) == (spoilt != b"?" or not has_good_part)
     assert (
         kept_in(as_secret(StoredCertificates(HeldCertificate(held.pair, held.authority + BROKEN)), EMPTY)).current
         is None
     )
+
+
+def test_a_certificate_of_no_version_is_none() -> None:
+    held = make([NAME], NOW)
+    spoilt = HeldCertificate(KeyPair(of_no_version(held.pair.certificate), held.pair.key), held.authority)
+
+    assert kept_in(as_secret(StoredCertificates(spoilt), EMPTY)).current is None
+    with pytest.raises(ValueError, match="version"):
+        validity(spoilt.pair.certificate)
 
 
 def test_marks_are_read_and_those_that_count_no_more_go() -> None:

@@ -13,6 +13,7 @@ from router.server.certificates import new_context
 from router.server.entrance import Clients, asking
 from tests.server.stage import Play, Stage, entrance, listening
 from tests.simulators.authorities import CLIENT, SERVER, Authority, Pair, client_context
+from tests.simulators.versions import of_no_version
 
 OURS, STRANGER = Authority("clients"), Authority("clients")
 
@@ -81,6 +82,12 @@ def test_a_name_is_equal_or_it_is_not(
             return found, stage.facts.clients_refused
 
     assert play(story()) == (expected, float(expected == 403))
+
+
+def test_a_certificate_that_no_library_reads_is_refused_in_words() -> None:
+    unread = ssl.PEM_cert_to_DER_cert(of_no_version(OURS.pem).decode())
+
+    assert Clients(OURS.pem.decode()).refusal(unread, dt.datetime.now(dt.UTC)) == "the client certificate can't be read"
 
 
 def test_a_refused_name_is_logged_once_a_minute(play: Play, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
