@@ -6,6 +6,7 @@ millisecond), so that whoever runs it decides when others get a turn and when ti
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Generator
 from typing import TypeAlias, TypeVar
 
@@ -15,11 +16,25 @@ Steps: TypeAlias = Generator[None, None, T]
 """Work that returns a T, in steps."""
 
 
-def finish(steps: Steps[T]) -> T:
-    """Do all of it at once, for whoever need not lay it down."""
-    while True:
-        try:
+class TooManyStepsError(ValueError):
+    """The work takes more steps than there is time for at once."""
+
+
+def finish(steps: Steps[T], most: int | None = None) -> T:
+    """Do all of it at once, for whoever need not lay it down.
+
+    Args:
+        steps: The work.
+        most: How many times it may want to be laid down; None: as often as it likes.
+
+    Raises:
+        TooManyStepsError: It wants to be once more; it ends there.
+    """
+    try:
+        for _ in itertools.count() if most is None else range(most + 1):
             next(steps)
-        except StopIteration as done:
-            result: T = done.value
-            return result
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    steps.close()
+    raise TooManyStepsError

@@ -45,7 +45,7 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
-from router.admission import breaking, deciding, pinning, review
+from router.admission import at_once, breaking, deciding, pinning, review
 from router.admission.draft import Draft
 from router.admission.observer import AdmissionObserver
 from router.admission.reading.tolerant import UnreadableJsonError
@@ -54,7 +54,7 @@ from router.admission.request_context import GateRules, RequestContext, Times
 from router.admission.review import AdmissionRequest, RawObjects
 from router.admission.switching import read_switch
 from router.admission.unreadable import UnreadableGroup
-from router.admission.workloads import SKIPPED, Workload, read_whole, read_workload
+from router.admission.workloads import SKIPPED, Workload, read_workload
 from router.decision import Failure, decide, last_word, unanswered, unjudged, without_grant
 from router.outbox import NewEvent
 from router.outbox.posting import Later
@@ -117,7 +117,7 @@ class Gate:
     def read_at_once(rules: GateRules, body: memoryview, times: Times, label: Mode | None = None) -> RequestContext:
         """What is asked in a body that is small enough to be read at one go; may fail, as `read` does not."""
         began = time.perf_counter()
-        request, workload = read_whole(body, rules.csi_drivers, rules.break_glass.annotation)
+        request, workload = at_once.read_whole(body, rules.csi_drivers, rules.break_glass.annotation)
         return _asked(rules, request, workload, times, label=label, began=began, problem=request.problem)
 
     def unread(self, rules: GateRules, request: AdmissionRequest, label: Mode | None = None) -> RequestContext:

@@ -4,9 +4,9 @@ Rules:
 (1) What was decided before is answered without a task and without an await (`Gate.validate_at_once`); everything else
     in a task (`Gate.validate`). Either is told when its event is durable, in the same bytes in which the webhook would
     have told it, and if all else fails in the webhook's last word.
-(2) What can't be read at one go, is no validating call, or finds no room is left to the webhook, which finds it as if
-    nobody had looked: it has the waits and the words for it. A mistake of ours before anything was done is no failure
-    yet, but stands in the log: it might be met here alone.
+(2) What can't be read at one go, or not within a few milliseconds, is no validating call, or finds no room is left to
+    the webhook, which finds it as if nobody had looked: it has the waits and the words for it. A mistake of ours before
+    anything was done is no failure yet, but stands in the log: it might be met here alone.
 (3) A body is read at once or not at all, and takes no room; the images of what is asked do until it is answered, where
     there is room and nobody waits for it.
 (4) When the client goes before its answer, our work for it is cancelled, and the event says so, as for every request.

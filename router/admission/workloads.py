@@ -47,7 +47,6 @@ from router.admission.review import (
     UID_LIMIT,
     AdmissionRequest,
     RawObjects,
-    read_review,
     request_of,
 )
 from router.decision import Place
@@ -124,21 +123,6 @@ def read_workload(
     found = workload_of(new.found.metadata, taking.places(), owner, break_glass)
     never_blocks = old is not None and not _is_pod(request) and whole is not None and whole.replicas == 0
     return structs.replace(found, skip=skip, notices=notices, never_blocks=never_blocks)
-
-
-def read_whole(
-    body: memoryview, csi_drivers: AbstractSet[str], annotation: str = ""
-) -> tuple[AdmissionRequest, Workload]:
-    """What is asked, and what the object would run; no workload where the request has a problem.
-
-    Raises:
-        MsgspecError, UnicodeDecodeError, RecursionError, ReviewError, UnreadableJsonError: It needs the care of
-            `read_review`.
-    """
-    if (found := read_new_pod(body, csi_drivers, annotation)) is not None:
-        return found
-    request, objects = finish(read_review(body))
-    return request, Workload() if request.problem else finish(read_workload(request, objects, csi_drivers, annotation))
 
 
 def read_new_pod(

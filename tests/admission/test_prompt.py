@@ -213,6 +213,18 @@ async def test_other_paths_and_larger_bodies_are_left_to_others() -> None:
     assert made.ask(body + b" " * TINY) is None
 
 
+async def test_what_takes_many_steps_is_left_to_whoever_reads_in_slices() -> None:
+    """Whoever may create any object could else hold up everybody with a small one."""
+    made = await desk(pod(WEB))
+    thing = {"group": "x.example", "version": "v1", "kind": "Thing"}
+    found = [
+        made.ask(json.dumps(pod(WEB, kind=thing, object={"a": [{"containers": [{"image": WEB}]}] * count})).encode())
+        for count in (1, 200)
+    ]
+
+    assert [one is None for one in found] == [False, True]
+
+
 async def test_where_there_is_no_room_it_is_left_to_others() -> None:
     made, body = await desk(pod(WEB)), json.dumps(pod(WEB)).encode()
     assert made.room.take_now(ROOM, is_tiny=True)
