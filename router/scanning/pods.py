@@ -25,6 +25,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 from msgspec import field as named
 
+from router.admission.review import NAME_LIMIT
 from router.events import OwnerData, TopOwnerData, top_owner
 from router.kubernetes.resources import ApiObject, Resource, ResourceMetadata
 
@@ -195,6 +196,11 @@ def _owner(pod: Pod) -> TopOwnerData:
     claim: OwnerData | None = None
     for one in metadata.owner_references or ():
         if one.controller:
-            claim = {"api_version": one.api_version, "kind": one.kind, "name": one.name, "uid": one.uid}
+            claim = {
+                "api_version": one.api_version[:NAME_LIMIT],
+                "kind": one.kind[:NAME_LIMIT],
+                "name": one.name[:NAME_LIMIT],
+                "uid": one.uid[:NAME_LIMIT],
+            }
     template_hash = (metadata.labels or {}).get("pod-template-hash", "")
-    return top_owner("v1", "Pod", metadata.generate_name or metadata.name, claim, template_hash)
+    return top_owner("v1", "Pod", (metadata.generate_name or metadata.name)[:NAME_LIMIT], claim, template_hash)

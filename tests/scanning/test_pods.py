@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from router.admission.review import NAME_LIMIT
 from router.kubernetes.client import Json
 from router.scanning.pods import NODES_NAMED, PLACES_NAMED, Census, Running
 from tests.scanning.stage import DIGEST, controller, pod, read, runs
@@ -41,6 +42,13 @@ def test_whoever_names_containers_without_end_makes_no_entry_larger_than_it_may_
     ((_, where),) = counted(*pods).running.items()
 
     assert (where.pods, len(where.places)) == (10, PLACES_NAMED)
+
+
+def test_whoever_claims_an_owner_with_an_endless_name_makes_no_entry_larger_than_it_may_be() -> None:
+    """The API server takes any; where it was admitted it was cut, too."""
+    ((running, _),) = counted(pod("a", runs("i"), owner=controller("k" * 10**6, "n" * 10**6))).running.items()
+
+    assert [len(text) for text in running.owner[1:]] == [NAME_LIMIT, NAME_LIMIT]
 
 
 @pytest.mark.parametrize(
