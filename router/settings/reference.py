@@ -25,6 +25,8 @@ This page is made from the program itself (`gatecrier config reference`). How va
 | Value | Written as |
 |---|---|
 | duration | a number and one of `ms`, `s`, `m`, `h`, `d`: `500ms`, `8s`, `30d` |
+| wait | a duration that may be none, `0ms`, and is a minute at most: `200ms` |
+| rate | a number of times and a duration: `30/1h` |
 | end | a date (`2026-12-31`, to the end of that day in UTC) or an RFC 3339 time (`2026-12-31T18:00:00Z`) |
 | size | a whole number and one of `B`, `KiB`, `MiB`, `GiB`: `32MiB` |
 | address | `HOST:PORT`, an IPv6 address in brackets; an empty host means every address of the machine |
@@ -128,6 +130,8 @@ def _cell(text: str) -> str:
 
 def _default(part: Part) -> str:
     match part.get("default"):
+        case [*items] if items and not any(isinstance(item, list | dict) for item in items):
+            return ", ".join(f"`{item}`" for item in items)
         case None | list() | dict():  # what may stand in them has its own defaults
             return ""
         case str(text):

@@ -39,7 +39,7 @@ class _AsWritten(GenerateJsonSchema):
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> dict[str, object]:
         made: dict[str, object] = super().default_schema(schema)
         match made:
-            case {"title": "duration", "default": int() | float() as seconds}:
+            case {"title": "duration" | "wait", "default": int() | float() as seconds}:
                 made["default"] = duration_text(seconds)
             case {"title": "size", "default": int() as size}:
                 made["default"] = size_text(size)

@@ -93,6 +93,28 @@ def test_defaults_are_written_as_an_operator_would_write_them() -> None:
     assert (webhook["deadline"]["default"], webhook["max_body"]["default"]) == ("8s", "32MiB")
 
 
+def test_every_default_may_be_written() -> None:
+    made: Any = schema()
+    defaults = [
+        (f"{name}.{key}", part)
+        for name, model in {"Settings": made, **made["$defs"]}.items()
+        for key, part in model.get("properties", {}).items()
+        if part.get("default") not in (None, {}, [])
+    ]
+    wrong = [
+        name
+        for name, part in defaults
+        if not jsonschema.Draft202012Validator(part | {"$defs": made["$defs"]}).is_valid(part["default"])
+    ]
+
+    assert len(defaults) > 50
+    assert not wrong
+
+
+def test_the_reference_shows_what_a_list_holds_by_default() -> None:
+    assert "| `controllers` | list of text | `system:serviceaccount:kube-system:*-controller`," in reference()
+
+
 def test_every_key_has_a_row_in_the_reference() -> None:
     made: Any = schema()
     page = reference()
