@@ -12,9 +12,10 @@ Part = Mapping[str, Schema]
 
 _HEAD = """# Configuration
 
-One YAML file says everything. `gatecrier config check FILE` says all that is wrong with it at once, each with line,
-column and remedy; `gatecrier serve --config FILE` runs it, and reads it again on SIGHUP and whenever the file, or one
-that it names, changes. A changed file that is not right is refused and the old configuration stays in force.
+One YAML file says everything. `gatecrier config check FILE` says what is wrong with it, each mistake with line, column
+and remedy: those of single values together, then what does not go together. `gatecrier serve --config FILE` runs it,
+and reads it again on SIGHUP and whenever the file, or one that it names, changes. A changed file that is not right is
+refused and the old configuration stays in force.
 
 `gatecrier config schema` prints the JSON Schema (`config/schema/gatecrier.schema.json`). An editor that speaks YAML
 completes and checks with it, told so by a first line such as
