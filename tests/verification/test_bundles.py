@@ -21,6 +21,7 @@ from router.verification.keys import SignedBytes
 from router.verification.scheme import Endorsement
 from router.verification.sigstore.bundle import read_bundle
 from router.verification.sigstore.dsse import IN_TOTO_TYPE, pae, payload_of
+from router.verification.sigstore.statement import read_statement
 from tests.verification.world import pen, simple_signing, statement
 
 DIGEST = Digest.of(b"the image")
@@ -71,6 +72,18 @@ def test_subjects_are_compared_by_the_name_of_their_algorithm(algorithm: str) ->
 )
 def test_a_statement_about_something_else_is_refused(subject: object) -> None:
     assert reason_of(pen("release").bundle(statement(DIGEST, subject=subject))) == "digest_mismatch"
+
+
+@pytest.mark.parametrize(("count", "notes"), [(1, {"a": "b"}), (2, {}), (1000, {})])
+def test_of_equal_subjects_no_more_is_kept_than_of_one(count: int, notes: dict[str, str]) -> None:
+    """A list of what each of them says was copied for each of them, which took seconds."""
+    subject = {"digest": {"sha256": DIGEST.hex}, "annotations": {"a": "b"}}
+    stated = {"_type": "t", "predicateType": "p", "subject": [subject] * count}
+    read = read_statement(json.dumps(stated).encode())
+
+    assert read.annotations == {("sha256", DIGEST.hex): notes}
+    assert read.is_about(DIGEST)
+    assert read.annotated(DIGEST) == notes
 
 
 def test_an_attestation_is_no_signature_whoever_made_it() -> None:

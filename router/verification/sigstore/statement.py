@@ -27,8 +27,8 @@ class InTotoStatement:
     """Algorithm and hexadecimal value of every digest of every subject."""
     predicate_type: str
     predicate: Mapping[str, object]
-    annotations: Mapping[tuple[str, str], tuple[Mapping[str, object], ...]]
-    """What subjects with a digest are annotated with."""
+    annotations: Mapping[tuple[str, str], Mapping[str, object]]
+    """What the only subject with a digest is annotated with; nothing where several have it, however many."""
     subject: Sequence[Mapping[str, object]] = ()
     """All subjects, as they are written."""
 
@@ -38,8 +38,7 @@ class InTotoStatement:
 
     def annotated(self, digest: Digest) -> Mapping[str, str]:
         """The texts that the subject with this digest is annotated with; none where several subjects have it."""
-        found = self.annotations.get((digest.algorithm, digest.hex), ())
-        only = found[0] if len(found) == 1 else {}
+        only = self.annotations.get((digest.algorithm, digest.hex), {})
         return {name: value for name, value in only.items() if isinstance(value, str)}
 
 
@@ -63,14 +62,14 @@ def read_statement(payload: bytes) -> InTotoStatement:
     """Read a statement that a trusted key has signed; raises InvalidSignatureError(malformed)."""
     what = "an in-toto statement"
     document = read_object(payload, what)
-    subjects: dict[tuple[str, str], tuple[Mapping[str, object], ...]] = {}
+    subjects: dict[tuple[str, str], Mapping[str, object]] = {}
     for subject in (all_subjects := objects_at(document, "subject", what)):
         for algorithm, value in object_at(subject, "digest", what).items():
             if not isinstance(value, str):
                 raise malformed(what, "has a digest that is not a text")
             notes = subject.get("annotations")
-            notes = notes if isinstance(notes, dict) else {}
-            subjects[algorithm, value] = (*subjects.get((algorithm, value), ()), notes)
+            is_new = (algorithm, value) not in subjects
+            subjects[algorithm, value] = notes if is_new and isinstance(notes, dict) else {}
     predicate = document.get("predicate")
     return InTotoStatement(
         text_at(document, "_type", what),
