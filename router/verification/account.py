@@ -62,6 +62,7 @@ class Tally:
     """How much findings held before a piece was examined."""
 
     endorsements: int
+    repeated: int
     lacking: int
     defects: int
     gaps: int
@@ -75,6 +76,7 @@ class Tally:
         """What they hold now."""
         return cls(
             len(found.endorsements),
+            len(found.repeated),
             len(found.lacking),
             len(found.defects),
             len(found.gaps),
@@ -87,6 +89,7 @@ class Tally:
         """What has been added since, for this piece."""
         added: list[Meaning] = [
             *found.endorsements[self.endorsements :],
+            *found.repeated[self.repeated :],
             *found.lacking[self.lacking :],
             *found.defects[self.defects :],
             *found.gaps[self.gaps :],

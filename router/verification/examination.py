@@ -2,7 +2,8 @@
 
 Rules:
 (1) Every piece of evidence is examined once: news are added to the findings, and nothing that was checked is checked
-    again. What the findings prove is asked after each endorsement, so that a proof needs no look at the rest.
+    again. What the findings prove is asked after each endorsement that says something new, so that a proof needs no
+    look at the rest, and what is repeated is not ruled on again.
 (2) Strangers choose how much there is to check: it is done in slices in the line of all such work, so that neither the
     loop nor another image waits for it, and it ends at the deadline. What could not be checked by then is
     `unverifiable(timeout)`, and not the registry's doing: it is a gap like any other. Where there are more than `MANY`

@@ -10,7 +10,8 @@ Rules:
     signing in both formats, and one key under two names are one signer (`threshold` and `required` of the rule). Two
     persons whom one name stands for are one, too.
 (4) Examining is the dear part (it checks signatures over what strangers pushed): it is done once for each piece, in
-    steps, and adds to the findings. Ruling over findings is cheap, and may be done after each of them.
+    steps, and adds to the findings. Ruling over findings is cheap, and may be done after each of them: they count
+    each endorsement once, however often others repeat it beside what nobody has signed.
 (5) A scheme is one module or package: its settings, what its rules may demand, and its proof. The catalogue lists the
     settings; whoever wants more of a scheme asks them (`router.verification.settings`).
 """
@@ -18,7 +19,7 @@ Rules:
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -91,6 +92,12 @@ class Endorsement:
         if self.signer.fingerprint not in {None, self.signed.key.fingerprint}:
             raise ValueError("whoever has a fixed key has signed with that key")
 
+    @property
+    def counting(self) -> Hashable:
+        """All that `Verified` goes by: what is the same for two of them makes the second count for nothing."""
+        said = frozenset(self.annotations.items())
+        return self.signer, self.aliases, self.digest, said, self.valid_until
+
 
 @dataclass(frozen=True, slots=True)
 class PendingEndorsement:
@@ -111,6 +118,9 @@ class Findings:
     now: float = math.inf
     """When it is examined, in Unix time in seconds. Whoever does not say gets everything expired."""
     endorsements: list[Endorsement] = field(default_factory=list)
+    """Those that count: each says something that none before it has said. Only `endorse` adds to them."""
+    repeated: list[Endorsement] = field(default_factory=list)
+    """Those that say what others have said: an account tells of them, and they prove nothing more."""
     pending: list[PendingEndorsement] = field(default_factory=list)
     """What may become endorsements."""
     strangers: int = 0
@@ -121,6 +131,13 @@ class Findings:
     """What sound signatures lack that seem to be by somebody who is trusted."""
     defects: list[InvalidSignatureError] = field(default_factory=list)
     gaps: list[UnverifiableError] = field(default_factory=list)
+    _counted: set[Hashable] = field(default_factory=set, repr=False)
+
+    def endorse(self, endorsement: Endorsement) -> None:
+        """Add an endorsement: to those that count, unless what counts of it is there already."""
+        is_new = (counting := endorsement.counting) not in self._counted
+        self._counted.add(counting)
+        (self.endorsements if is_new else self.repeated).append(endorsement)
 
 
 @dataclass(frozen=True, slots=True)

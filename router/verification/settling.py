@@ -32,7 +32,7 @@ async def settle_next(found: Findings, deadline: float) -> None:
         ends = [pending.endorsement.valid_until, *(one.until for one in standings)]
         until = min((end for end in ends if end is not None), default=math.inf)
         valid_until = None if math.isinf(until) else until
-        found.endorsements.append(replace(pending.endorsement, valid_until=valid_until))
+        found.endorse(replace(pending.endorsement, valid_until=valid_until))
 
 
 async def _standings(pending: PendingEndorsement, deadline: float) -> Sequence[CertificateStanding]:

@@ -85,7 +85,7 @@ def _endorsed(scheme: AnyScheme, evidence: Evidence, image: bytes) -> Iterator[H
     digest = Digest.parse(image.decode(errors="replace"))
     found = Findings(digest, THEN)
     finish(scheme.examine(evidence, found, scheme.trust))
-    for entry in found.endorsements:
+    for entry in (*found.endorsements, *found.repeated):
         yield str(entry.digest), entry.signer.who, entry.signed.content, tuple(sorted(entry.annotations.items()))
 
 

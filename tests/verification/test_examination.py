@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from dataclasses import replace
 
 import pytest
 
@@ -12,10 +13,10 @@ from router.slices import Slices
 from router.steps import finish
 from router.verdict import Verdict
 from router.verification.account import JudgementAccount
-from router.verification.evidence import SIMPLE_SIGNING_TYPE, Evidence, SigstoreBundle, SimpleSigning
+from router.verification.evidence import SIMPLE_SIGNING_TYPE, Beside, Evidence, SigstoreBundle, SimpleSigning
 from router.verification.examination import Case, Examination
 from router.verification.keys import PublicKey
-from router.verification.scheme import AnyScheme, Findings
+from router.verification.scheme import AnyScheme, Endorsement, Findings, Verified
 from router.verification.sought import SoughtPlace
 from tests.verification.world import cosign, pen, rule, simple_signing, statement
 
@@ -84,6 +85,54 @@ async def test_signatures_from_several_places_are_counted_together() -> None:
     assert not await under_way.is_enough(SoughtPlace.SIG_TAG, signings("release"))
     assert under_way.judgement.reason == "too_few_signers"
     assert await under_way.is_enough(SoughtPlace.SIG_TAG, bundles("security"))
+
+
+@pytest.fixture
+def ruled_on(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many endorsements there were each time it was asked what they prove."""
+    seen: list[int] = []
+    checked = Verified.__post_init__
+
+    def noted(ruling: Verified) -> None:
+        seen.append(len(ruling.endorsements))
+        checked(ruling)
+
+    monkeypatch.setattr(Verified, "__post_init__", noted)
+    return seen
+
+
+def repeated(count: int) -> list[SimpleSigning]:
+    """One signature over and over, each time beside something else that nobody has signed."""
+    (signing,) = signings("release").simple_signings
+    return [replace(signing, beside=Beside(chain=f"chain {number}")) for number in range(count)]
+
+
+async def test_one_signature_beside_a_hundred_other_texts_is_ruled_on_once(ruled_on: list[int]) -> None:
+    """Where one endorsement is not enough, each of a thousand was ruled on with all before it: seconds of work."""
+    under_way = examination("release", "security", threshold=2)
+
+    assert not await under_way.is_enough(SoughtPlace.SIG_TAG, Evidence(tuple(repeated(100))))
+    assert under_way.judgement.reason == "too_few_signers"
+    assert sum(ruled_on) <= 3
+
+
+async def test_one_signature_in_a_hundred_pieces_is_ruled_on_alone(ruled_on: list[int]) -> None:
+    """Each piece of evidence that comes is followed by a ruling; what that costs does not grow."""
+    under_way = examination("release", "security", threshold=2)
+    for signing in repeated(100):
+        assert not await under_way.is_enough(SoughtPlace.SIG_TAG, Evidence((signing,)))
+
+    assert set(ruled_on) == {1}
+    assert await under_way.is_enough(SoughtPlace.REFERRERS_API, bundles("security"))
+
+
+async def test_what_is_repeated_is_told_in_an_account() -> None:
+    account = JudgementAccount()
+    under_way = Examination(case("release"), Slices(1), float("inf"), notes=account.by("shop"))
+    await under_way.is_enough(SoughtPlace.SIG_TAG, Evidence(tuple(repeated(3))))
+
+    assert [type(piece.meaning) for piece in account.pieces] == [Endorsement] * 3
+    assert under_way.judgement.verdict is Verdict.VERIFIED
 
 
 async def test_others_get_their_turns_between_two_keys(monkeypatch: pytest.MonkeyPatch) -> None:

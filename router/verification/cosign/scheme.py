@@ -87,7 +87,7 @@ def _examined(piece: _Piece, who: Signatories, digest: Digest) -> Steps[CosignFi
 def _add(found: Findings, finding: CosignFinding) -> None:
     match finding:
         case Endorsement():
-            found.endorsements.append(finding)
+            found.endorse(finding)
         case Unendorsed.STRANGER:
             found.strangers += 1
         case Unendorsed.ATTESTATION:

@@ -65,7 +65,7 @@ class NotationScheme:
                 elif proof.asks:
                     found.pending.append(PendingEndorsement(proof.endorsement, proof.asks, self._ask_standing))
                 else:
-                    found.endorsements.append(proof.endorsement)
+                    found.endorse(proof.endorsement)
             yield
 
     def prove(self, found: Findings, demands: Demands, trust: Trust[NotationPolicy], now: float) -> Verified | Exempt:
