@@ -39,6 +39,7 @@ of it. Imports run against the data flow: a stage knows what it receives, never 
     issuing        certificates that we sign ourselves
     pem            certificates and private keys, read with the configuration
     by_reference   what the configuration names instead of holding it: paths, files, secrets
+    entries        a list cut into its entries, whatever stands in one of them
     expressions    regular expressions that operators write, in linear time
     telemetry      logs and metrics
     slices         work in slices, so that nobody else waits for it

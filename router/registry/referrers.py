@@ -7,8 +7,9 @@ Rules:
    repository that is not there, and must not hide the signatures of others; so the API and the fallback tag are both
    asked, and whoever asks decides the order.
 2. Lists are never filtered, neither by the registry nor here: one real registry lists another artifact type than
-   the manifest has. Media types, annotations, sizes and artifact types are hints: one that can't be read is none.
-3. An entry without a digest that we know is counted, and hides none of the others.
+   the manifest has. Media types, annotations, sizes and artifact types are hints: one of another type is none.
+3. An entry that can't be read by itself (a half of a surrogate pair, a thousand levels), or without a digest that we
+   know, is counted, and hides none of the others.
 4. A list has at most 512 KiB, all its pages together, and no more than 100 pages. What is on later pages than that is
    left out, and that is told (`is_cut`); one whose first page has more is refused as a whole.
 5. The next page is on the same origin.
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -27,6 +29,7 @@ import msgspec
 from msgspec import Raw, Struct
 from yarl import URL
 
+from router.entries import UncutListError, cut_entries
 from router.errors import InvalidReferenceError, MalformedAnswerError, TooLargeError
 from router.images import Digest
 from router.outbound.urls import read_url, sound_url
@@ -78,7 +81,7 @@ class ReferrerList:
 
     entries: tuple[Descriptor, ...] = ()
     unreadable: int = 0
-    """Entries without a digest that we know."""
+    """Entries that can't be read, or without a digest that we know."""
     is_cut: bool = False
     """Whether there are more than are read."""
 
@@ -138,15 +141,17 @@ def parse_index(body: bytes, what: str) -> ReferrerList:
 
 def _listed(body: bytes, what: str) -> Sequence[Raw] | None:
     """The entries of an index, unread; None where it has no list of them."""
-    try:
+    with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return msgspec.json.decode(body, type=_Index).manifests
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    try:
+        return cut_entries(body, "manifests", _ENTRIES_LIMIT)
+    except UncutListError as error:
         raise MalformedAnswerError(f"{what}: the index can't be read") from error
 
 
 def _listing(listed: Sequence[Raw], what: str) -> ReferrerList:
     if len(listed) > _ENTRIES_LIMIT:
-        raise TooLargeError(f"{what}: {len(listed)} referrers, more than {_ENTRIES_LIMIT}")
+        raise TooLargeError(f"{what}: more than {_ENTRIES_LIMIT} referrers")
     entries = tuple(entry for entry in map(_descriptor, listed) if entry is not None)
     return ReferrerList(entries, len(listed) - len(entries))
 

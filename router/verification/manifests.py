@@ -5,7 +5,8 @@ Rules:
     it. Nothing in a manifest is proof: a name that stands twice, a size or a type that lies can't make one.
 (2) What an artifact is, is decided by its own types, never by the list that led to it.
 (3) Each layer behind the `.sig` tag is read by itself: it may be somebody else's than the others, so one that can't be
-    read is a defect beside them. A referrer is its pusher's alone: it is read as a whole or not at all.
+    read is a defect beside them, whatever is wrong with it. A referrer is its pusher's alone: it is read as a whole or
+    not at all.
 (4) A signature is worth a fetch if its layer says that it is one. Layers that say the same are one;
     one that says something else beside the same signature may lack what proves it, or be the one that has it.
 
@@ -15,6 +16,7 @@ Source: OCI image-spec 1.1 "Image Manifest" (manifest.md); Docker image manifest
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TypeVar
@@ -22,6 +24,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Raw, Struct, field
 
+from router.entries import UncutListError, cut_entries
 from router.errors import InvalidReferenceError, InvalidSignatureError
 from router.images import Digest
 from router.reasons import EvidenceFlaw
@@ -173,7 +176,7 @@ def _tagged(body: bytes, kind: ArtifactKind, what: str) -> ArtifactManifest:
     Raises:
         InvalidSignatureError: It is no manifest (malformed), or has more layers than are read (too_many).
     """
-    entries = _decoded(body, _SignatureManifest, what).layers
+    entries = _entries(body, what)
     if len(entries) > _LAYERS_LIMIT:
         raise InvalidSignatureError(f"{what} has more than {_LAYERS_LIMIT} layers", reason=EvidenceFlaw.TOO_MANY)
     layers: list[Layer] = []
@@ -184,6 +187,19 @@ def _tagged(body: bytes, kind: ArtifactKind, what: str) -> ArtifactManifest:
         except InvalidSignatureError as error:
             defects.append(error)
     return ArtifactManifest(kind, _distinct(layers), defects=tuple(defects[:1]))
+
+
+def _entries(body: bytes, what: str) -> Sequence[Raw]:
+    """The layers of a manifest, unread."""
+    with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return msgspec.json.decode(body, type=_SignatureManifest).layers
+    try:
+        found = cut_entries(body, "layers", _LAYERS_LIMIT)
+    except UncutListError as error:
+        raise malformed(what, "is not a manifest that can be read") from error
+    if found is None:
+        raise malformed(what, "has no list of layers")
+    return found
 
 
 def may_be_signature(artifact_type: str) -> bool:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -57,6 +58,29 @@ def test_an_entry_that_can_not_be_read_hides_none_of_the_others(entry: object) -
     found = parse_index(index(ENTRY, entry, ENTRY), "it")
 
     assert (len(found.entries), found.unreadable) == (2, 1)
+
+
+@pytest.mark.parametrize("bad", [rb'"\ud800"', b"[" * 1_000 + b"]" * 1_000, b'"\n"', b"01"])
+def test_an_entry_that_no_reader_takes_hides_none_of_the_others(bad: bytes) -> None:
+    """Registries repeat what was pushed, and what one reader takes another refuses."""
+    good = json.dumps(ENTRY).encode()
+    broken = good[:-1] + b', "annotations": {"a": ' + bad + b"}}"
+    found = parse_index(b'{"manifests": [' + b", ".join((good, broken, good)) + b"]}", "it")
+
+    assert found == replace(parse_index(index(ENTRY, ENTRY), "it"), unreadable=1)
+
+
+@pytest.mark.parametrize("entries", [b", %b", b"%b,", b"%b, , "])
+def test_an_entry_that_is_empty_is_none(entries: bytes) -> None:
+    found = parse_index(b'{"manifests": [' + entries % json.dumps(ENTRY).encode() + b"]}", "it")
+
+    assert len(found.entries) == 1
+
+
+def test_of_a_list_with_a_bad_entry_only_so_many_are_read() -> None:
+    assert parse_index(rb'{"manifests": ["\ud800"' + b", {}" * 4999 + b"]}", "it").unreadable == 5000
+    with pytest.raises(TooLargeError):
+        parse_index(rb'{"manifests": ["\ud800"' + b", {}" * 5000 + b"]}", "it")
 
 
 @pytest.mark.parametrize(

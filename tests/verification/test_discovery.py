@@ -35,6 +35,7 @@ from router.verification.evidence import (
     SIGNATURE_ANNOTATION,
     SIGNATURE_ARTIFACT_TYPE,
     SIGNATURE_LIMIT,
+    SIMPLE_SIGNING_TYPE,
     TOTAL_LIMIT,
     Evidence,
     EvidenceFamily,
@@ -572,6 +573,27 @@ def test_any_bytes_are_a_manifest_or_refused(body: bytes) -> None:
             read(body)
         except InvalidSignatureError:
             continue
+
+
+@pytest.mark.parametrize("bad", [rb'"\ud800"', b"[" * 1_000 + b"]" * 1_000, b'"\n"', b"01"])
+def test_a_layer_that_no_reader_takes_hides_none_of_the_others(bad: bytes) -> None:
+    """Whoever can push appends a layer to what stands behind the tag."""
+    layers = [{"mediaType": SIMPLE_SIGNING_TYPE, "digest": str(Digest.of(b"%d" % n)), "size": n} for n in range(3)]
+    first, second, third = (json.dumps(layer | {"annotations": {SIGNATURE_ANNOTATION: "x"}}) for layer in layers)
+    broken = second[:-1].encode() + b', "x": ' + bad + b"}"
+    body = b'{"layers": [' + b", ".join((first.encode(), broken, third.encode())) + b"]}"
+    alone = read_signature_manifest(f'{{"layers": [{first}, {third}]}}'.encode())
+    found = read_signature_manifest(body)
+
+    assert found.layers == alone.layers
+    assert len(found.layers) == 2
+    assert [defect.reason for defect in found.defects] == ["malformed"]
+
+
+@pytest.mark.parametrize("layers", [b"null", b"{}", b"5"])
+def test_a_manifest_without_layers_is_none_whatever_stands_beside(layers: bytes) -> None:
+    with pytest.raises(InvalidSignatureError):
+        read_signature_manifest(rb'{"x": "\ud800", "layers": ' + layers + b"}")
 
 
 def test_a_docker_manifest_leads_to_signatures_as_well() -> None:
