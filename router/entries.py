@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Iterator
-from itertools import accumulate
+from itertools import accumulate, islice
 
 import msgspec
 from msgspec import Raw
@@ -28,8 +28,11 @@ _KEY = re.compile(rb'[ \t\n\r]*("[^"]*")[ \t\n\r]*:[ \t\n\r]*')
 _SCALAR = re.compile(rb"[^{}\[\],]*")
 _LEVELS = bytes(1 if byte in b"{[" else 255 if byte in b"}]" else 0 for byte in range(256))
 """As signed bytes: 1 for what opens, -1 for what closes."""
+_BRACKET, _OPENING = re.compile(rb"[{}\[\]]"), frozenset({b"{", b"["})
+_FEW = 32
+"""Brackets of a value that are looked at one by one."""
 _FIRST_WINDOW, _WINDOW = 64, 32 * 1024
-"""Bytes in which the bracket is looked for that closes another."""
+"""Bytes in which the bracket is looked for that closes another, behind those."""
 
 
 class UncutListError(ValueError):
@@ -100,8 +103,16 @@ def _behind(plain: bytes, at: int) -> int:
 
 
 def _closed(plain: bytes, at: int) -> int:
-    """Behind the bracket that closes the one here. Windows grow, so that the price of a small value is its own."""
+    """Behind the bracket that closes the one here: one by one where there are few, else in windows.
+
+    Windows grow, so that the price of a small value is its own.
+    """
     depth, window = 0, _FIRST_WINDOW
+    for found in islice(_BRACKET.finditer(plain, at), _FEW):
+        at = found.end()
+        depth += 1 if found[0] in _OPENING else -1
+        if not depth:
+            return at
     while run := plain[at : at + window]:
         depths = list(accumulate(array("b", run.translate(_LEVELS)), initial=depth))
         if 0 in depths[1:]:

@@ -137,7 +137,11 @@ class Discovery:
             self._tell(place, TOO_MANY)
         if listing.unreadable:
             self._tell(
-                place, defect(EvidenceFlaw.MALFORMED, "the list of referrers has an entry without a digest we know")
+                place,
+                defect(
+                    EvidenceFlaw.MALFORMED,
+                    "the list of referrers has an entry that can't be read, or without a digest we know",
+                ),
             )
         ranked = [(nearness_of(entry, self._sought), entry) for entry in listing.entries]
         ranked.sort(key=lambda one: (one[0], one[1].size))
