@@ -7,13 +7,16 @@ Rules:
 2. Final: 401 and 403 (unauthorised), 404 and 410 (not found), every other 5xx (unreachable), every other 4xx (the
    question is refused), and whatever else is neither success nor redirect (malformed).
 3. A digest is computed from the bytes. What a header says is compared with it, never believed instead of it.
+4. Bodies of several questions may share a `BodyRoom`. What is declared is taken before anything is read, what is not
+   declared as it comes; what does not come whole gives it back.
 
 Texts of errors name the registry and the repository; never a URL, which may hold a signed query.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 from multidict import CIMultiDictProxy
@@ -63,17 +66,62 @@ class RegistryAnswer:
         return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
-async def read_bounded(read: Callable[[], Awaitable[bytes]], declared: str | None, limit: int, what: str) -> bytes:
-    """Read until nothing comes; raises TooLargeError as soon as more than `limit` bytes are declared or have come."""
-    if declared is not None and declared.isascii() and declared.isdecimal() and int(declared[:20]) > limit:
-        raise TooLargeError(f"{what} has {declared[:20]} bytes, more than {limit}")
+class BodyRoom:
+    """How many bytes of bodies may come in answer to several questions together."""
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+        self.was_too_small = False
+        """Whether there is more than it has room for."""
+
+    def spend(self, size: int) -> None:
+        """Count bytes that are known to be there although they do not come."""
+        self.was_too_small |= size > self.left
+        self.left = max(0, self.left - size)
+
+    @contextlib.contextmanager
+    def taking(self, what: str) -> Iterator[Callable[[int], None]]:
+        """What to call with the size of one body, and again as it grows; raises TooLargeError where it has no room."""
+        taken, is_whole = 0, False
+
+        def take(size: int) -> None:
+            nonlocal taken
+            more = max(0, size - taken)
+            if more > self.left:
+                self.was_too_small = True
+                raise TooLargeError(f"{what} has at least {size} bytes, and there is no room for so many")
+            self.left -= more
+            taken += more
+
+        try:
+            yield take
+            is_whole = True
+        finally:
+            if not is_whole:
+                self.left += taken
+
+
+async def read_bounded(
+    read: Callable[[], Awaitable[bytes]], declared: str | None, limit: int, what: str, room: BodyRoom | None = None
+) -> bytes:
+    """Read until nothing comes.
+
+    Raises:
+        TooLargeError: More than `limit` bytes, or than there is room for, are declared or have come.
+    """
+    told = int(declared[:20]) if declared is not None and declared.isascii() and declared.isdecimal() else 0
+    if told > limit:
+        raise TooLargeError(f"{what} has {told} bytes, more than {limit}")
     chunks: list[bytes] = []
     size = 0
-    while chunk := await read():
-        size += len(chunk)
-        if size > limit:
-            raise TooLargeError(f"{what} has more than {limit} bytes")
-        chunks.append(chunk)
+    with (room or BodyRoom(limit)).taking(what) as take:
+        take(told)
+        while chunk := await read():
+            size += len(chunk)
+            if size > limit:
+                raise TooLargeError(f"{what} has more than {limit} bytes")
+            take(size)
+            chunks.append(chunk)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 

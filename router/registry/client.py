@@ -27,7 +27,7 @@ from yarl import URL
 from router.errors import MalformedAnswerError, NotFoundError, TimedOutError, TooLargeError, UnverifiableError
 from router.images import Digest, ImageReference, is_tag
 from router.outbound.closing import Closing
-from router.registry.answers import RegistryAnswer, checked_digest, claimed_digest, error_of
+from router.registry.answers import BodyRoom, RegistryAnswer, checked_digest, claimed_digest, error_of
 from router.registry.authentication import Authentication, Authorization
 from router.registry.endpoints import Endpoints, RegistryEndpoint
 from router.registry.patience import patiently
@@ -82,6 +82,7 @@ class _Question:
     limit: int
     what: str
     accept: str = "*/*"
+    room: BodyRoom | None = None
 
 
 class RegistryClient(Closing):
@@ -124,14 +125,24 @@ class RegistryClient(Closing):
         return await self._within(image, "resolve", deadline, self._resolved(image, image.tag or "latest", deadline))
 
     async def manifest(
-        self, image: ImageReference, reference: Digest | str, deadline: float, limit: int = MANIFEST_LIMIT
+        self,
+        image: ImageReference,
+        reference: Digest | str,
+        deadline: float,
+        limit: int = MANIFEST_LIMIT,
+        room: BodyRoom | None = None,
     ) -> Manifest:
-        """The manifest or index behind a digest or a tag of the image's repository; of at most `limit` bytes."""
-        return await self._within(image, "manifest", deadline, self._manifest(image, reference, deadline, limit))
+        """The manifest or index behind a digest or a tag of the image's repository.
 
-    async def blob(self, image: ImageReference, digest: Digest, deadline: float, limit: int) -> bytes:
-        """The bytes of a blob of the image's repository; raises TooLargeError beyond `limit` bytes."""
-        return await self._within(image, "blob", deadline, self._blob(image, digest, deadline, limit))
+        It has at most `limit` bytes, and not more than there is room for, where several questions share one.
+        """
+        return await self._within(image, "manifest", deadline, self._manifest(image, reference, deadline, limit, room))
+
+    async def blob(
+        self, image: ImageReference, digest: Digest, deadline: float, limit: int, room: BodyRoom | None = None
+    ) -> bytes:
+        """The bytes of a blob of the image's repository; raises TooLargeError as a manifest does."""
+        return await self._within(image, "blob", deadline, self._blob(image, digest, deadline, limit, room))
 
     async def referrers(self, image: ImageReference, digest: Digest, deadline: float) -> ReferrerList:
         """What refers to a manifest, by the referrers API; raises NotFoundError where the registry has none."""
@@ -163,11 +174,18 @@ class RegistryClient(Closing):
                 return digest
         elif answer.status not in _HEAD_REFUSED:
             raise error_of(answer, question.what)
-        return (await self._manifest(image, tag, deadline, MANIFEST_LIMIT)).digest
+        return (await self._manifest(image, tag, deadline)).digest
 
-    async def _manifest(self, image: ImageReference, reference: Digest | str, deadline: float, limit: int) -> Manifest:
+    async def _manifest(
+        self,
+        image: ImageReference,
+        reference: Digest | str,
+        deadline: float,
+        limit: int = MANIFEST_LIMIT,
+        room: BodyRoom | None = None,
+    ) -> Manifest:
         wanted = reference if isinstance(reference, Digest) else None
-        question = self._question("GET", image, f"manifests/{reference}", limit, MANIFEST_TYPES)
+        question = self._question("GET", image, f"manifests/{reference}", limit, MANIFEST_TYPES, room)
         if wanted is None and not is_tag(str(reference)):
             raise NotFoundError(f"{question.what}: no registry can hold a tag of this form")
         answer = await self._ask(question, deadline)
@@ -175,8 +193,10 @@ class RegistryClient(Closing):
             raise error_of(answer, question.what)
         return Manifest(checked_digest(answer, wanted, question.what), answer.media_type, answer.body)
 
-    async def _blob(self, image: ImageReference, digest: Digest, deadline: float, limit: int) -> bytes:
-        question = self._question("GET", image, f"blobs/{digest}", limit)
+    async def _blob(
+        self, image: ImageReference, digest: Digest, deadline: float, limit: int, room: BodyRoom | None
+    ) -> bytes:
+        question = self._question("GET", image, f"blobs/{digest}", limit, room=room)
         answer = await self._ask(question, deadline)
         if answer.status != _OK:
             raise error_of(answer, question.what)
@@ -204,11 +224,19 @@ class RegistryClient(Closing):
                 break
         return replace(found, is_cut=True)
 
-    def _question(self, method: str, image: ImageReference, path: str, limit: int, accept: str = "*/*") -> _Question:
+    def _question(
+        self,
+        method: str,
+        image: ImageReference,
+        path: str,
+        limit: int,
+        accept: str = "*/*",
+        room: BodyRoom | None = None,
+    ) -> _Question:
         endpoint = self._endpoints.of(image.registry)
         # The grammar of references leaves nothing to quote in a repository, a tag or a digest.
         url = URL(f"{endpoint.base}{image.repository}/{path}", encoded=True)
-        return _Question(method, endpoint, image.repository, url, limit, f"{image.name} ({path})", accept)
+        return _Question(method, endpoint, image.repository, url, limit, f"{image.name} ({path})", accept, room)
 
     async def _ask(self, question: _Question, deadline: float) -> RegistryAnswer:
         """Ask, and once more with what the registry wants to see; the answer's status is the caller's."""
@@ -232,6 +260,7 @@ class RegistryClient(Closing):
             question.what,
             question.accept,
             grant.authorization if grant is not None else None,
+            room=question.room,
         )
         return await patiently(lambda: self._transport.send(question.endpoint, call), deadline, self._surroundings)
 

@@ -8,6 +8,8 @@ Rules:
 (3) A list that can't be read is a defect where it was pushed (the fallback tag), a gap where the registry itself made
     it.
 (4) What is aside makes no defect: what others push for others need not be there, small, few or readable for us.
+(5) Layers that say the same are one, and any claim that it is cheap counts: what waits by a dear one is then looked at
+    at once.
 
 Cosign's attestation tag `.att` is asked for only by who wants an attestation: what lies there is no signature.
 """
@@ -77,6 +79,7 @@ class Discovery:
         self._sought = sought
         self._tell = tell
         self._signatures: set[tuple[Digest, str, Beside]] = set()
+        self._looked_at: set[tuple[Digest, str, Beside]] = set()
         self._counted = Counter[SoughtPlace]()
         """Signatures of each place: a flood in one takes nothing from another."""
         self._referrers: set[Digest] = set()
@@ -190,12 +193,13 @@ class Discovery:
         self._tell(place, Evidence(tuple(_signing(layer, b"") for layer in useless), defects=manifest.defects))
         wanted: dict[Digest, list[Layer]] = {}
         for layer in useful:
-            if layer.said in self._signatures:
+            if layer.said in (self._looked_at if layer.size <= _CHEAP else self._signatures):  # (5)
                 continue
-            if self._counted[place] >= SIGNATURE_LIMIT:
+            is_new = layer.said not in self._signatures
+            if is_new and self._counted[place] >= SIGNATURE_LIMIT:
                 self._tell(place, TOO_MANY)
                 break
-            if layer.size <= ITEM_LIMIT:
+            if is_new and layer.size <= ITEM_LIMIT:
                 self._signatures.add(layer.said)
                 self._counted[place] += 1
             wanted.setdefault(layer.digest, []).append(layer)
@@ -208,6 +212,11 @@ class Discovery:
 
     async def _payload(self, place: SoughtPlace, layers: Sequence[Layer]) -> None:
         """Layers that name one blob, the smallest claim first."""
+        layers = [layer for layer in layers if layer.said not in self._looked_at]
+        if not layers:
+            return
+        if layers[0].size <= ITEM_LIMIT:
+            self._looked_at.update(layer.said for layer in layers)
         body = await self._questions.blob(layers[0].digest, layers[0].size)
         if isinstance(body, Evidence):
             self._tell(place, body)

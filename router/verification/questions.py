@@ -2,11 +2,14 @@
 
 What one image may take is spent so, over all places together (`router.verification.evidence` has the figures):
 
-(1) A size is a claim. It is believed only to refuse early; what comes is bounded by the limit, what came is what is
-    counted, and the digest decides.
+(1) A size is a claim: within the limit of one piece it says in what order is asked, never whether. What counts is
+    what the registry says with its answer (`Content-Length`), or else what comes, and the digest decides. Only when
+    that has proven that there is more than fits, what claims more than what is left is refused unasked.
 (2) A question is asked once, whoever asks it and however often: verifiers that are combined share the questions about
     one image, and with them the budget. At most sixteen questions are in flight.
-(3) What is promised to questions in flight may come back (they may be lies): who lacks it waits for that.
+(3) What is promised to questions in flight may come back: who lacks it waits for that, so that where there is too
+    much, what is nearest has the room. Not any more when claims were too high by 1 MiB together: then nobody waits for
+    what may be lies, since whoever makes them could have all questions follow one another.
 
 What goes wrong is part of what was found, so that a proof in one place holds whatever happens in the others:
 
@@ -30,10 +33,12 @@ from typing import Any, Self, TypeVar, cast
 from router.errors import NotFoundError, RefusedQuestionError, TooLargeError, UnverifiableError
 from router.images import Digest, ImageReference
 from router.reasons import EvidenceFlaw
-from router.registry import ReferrerList, RegistryClient
+from router.registry import BodyRoom, ReferrerList, RegistryClient
 from router.verification.evidence import ITEM_LIMIT, MANY, TOTAL_LIMIT, Evidence, defect
 
 AT_ONCE = 16
+LIES_LIMIT = 2**20
+"""Bytes by which claims may be too high, together, before nobody waits for them any more."""
 _HURRY = 0.9
 """The part of the time allowed after which what is left is too much, if it is much."""
 TOO_LARGE = defect(EvidenceFlaw.TOO_LARGE, "parts of the evidence are too large, each by itself or together")
@@ -60,9 +65,13 @@ class Questions:
         self._hurry = began + _HURRY * (deadline - began)
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._answered = 0
+        self._room = BodyRoom(total)
+        """What may come, whatever anybody claims."""
         self._left = total
+        """The same, if those in flight bring what they claim."""
         self._promised = 0
         """Questions in flight that count."""
+        self._lies = 0
         self._settled = asyncio.Event()
         self._asking: dict[Hashable, asyncio.Task[Any]] = {}
 
@@ -95,7 +104,8 @@ class Questions:
         """A manifest that is named, of `size` bytes by claim."""
 
         async def ask() -> bytes:
-            return (await self._registry.manifest(self._image, digest, self._deadline, ITEM_LIMIT)).body
+            found = await self._registry.manifest(self._image, digest, self._deadline, ITEM_LIMIT, self._room)
+            return found.body
 
         if size > ITEM_LIMIT:
             return TOO_LARGE
@@ -105,7 +115,9 @@ class Questions:
         """A blob that is named, of `size` bytes by claim."""
         if size > ITEM_LIMIT:
             return TOO_LARGE
-        ask = lambda: self._registry.blob(self._image, digest, self._deadline, ITEM_LIMIT)  # noqa: E731 - one line
+        ask = lambda: self._registry.blob(  # noqa: E731 - one line
+            self._image, digest, self._deadline, ITEM_LIMIT, self._room
+        )
         return await self._once(("blob", digest), lambda: self._named(ask, size))
 
     async def _once(self, question: Hashable, ask: Callable[[], Coroutine[None, None, _T]]) -> _T:
@@ -117,10 +129,10 @@ class Questions:
 
     async def _named(self, ask: Callable[[], Awaitable[bytes]], size: int) -> bytes | Evidence:
         async def counted() -> bytes:
-            while size > self._left and self._promised:
+            while size > self._left and self._promised and self._lies < LIES_LIMIT:
                 self._settled.clear()
                 await self._settled.wait()
-            if size > self._left:
+            if size > self._left and self._room.was_too_small:
                 raise TooLargeError("there are no bytes left for it")
             with self._promise(size) as came:
                 body = await ask()
@@ -131,17 +143,28 @@ class Questions:
 
     @contextlib.contextmanager
     def _promise(self, size: int) -> Iterator[list[int]]:
-        """Set `size` bytes aside; in the end those that came are counted instead."""
+        """Set `size` bytes aside; in the end those that came are counted instead.
+
+        What is too large counts with as much as it has at least, unless it is what did not fit by its own claim.
+        """
         came: list[int] = []
+        fits = size <= self._left
         self._left -= size
         self._promised += 1
         try:
             yield came
         except TooLargeError:
-            came.append(ITEM_LIMIT)
+            if not self._room.was_too_small:
+                self._room.spend(ITEM_LIMIT)
+            if fits:
+                came.append(ITEM_LIMIT)
+            else:
+                came.append(size)  # no lie, and
+                self._left += size  # nothing that takes what is left from smaller ones
             raise
         finally:
             self._left += size - sum(came)
+            self._lies += max(0, size - sum(came))
             self._promised -= 1
             self._settled.set()
 

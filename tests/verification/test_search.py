@@ -18,7 +18,9 @@ from router.verification.evidence import (
     ITEM_LIMIT,
     PREDICATE_ANNOTATION,
     REFERRER_LIMIT,
+    SIGNATURE_ARTIFACT_TYPE,
     SIGNATURE_LIMIT,
+    TOTAL_LIMIT,
     Evidence,
 )
 from router.verification.places import ProvenPlaces
@@ -259,7 +261,7 @@ async def test_a_pile_of_rubbish_is_invalid_and_costs_no_more_than_the_budget() 
     del source.manifests[fallback_tag(digest)]
 
     assert (await said(source))[0] == "invalid"
-    assert sum(question.startswith("GET sha256:") for question in source.asked) <= 8
+    assert sum(question.startswith("GET sha256:") for question in source.asked) <= 9  # the last one shows that it is
 
 
 async def test_liars_about_size_take_no_more_than_the_budget_and_what_was_in_flight() -> None:
@@ -270,6 +272,67 @@ async def test_liars_about_size_take_no_more_than_the_budget_and_what_was_in_fli
 
     assert await said(source) == ("invalid", "too_large")
     assert sum(question.startswith("GET sha256:") for question in source.asked) <= 24
+
+
+async def test_liars_about_size_bring_no_more_than_the_budget() -> None:
+    """Sixteen questions in flight brought 1 MiB each beside it."""
+    source = MemorySource()
+    digest = source.add_image()
+    source.delays[""] = 0.0
+    layers = [
+        source.layer(b"%d" % number + b"x" * (ITEM_LIMIT - 10), b"signature") | {"size": 1} for number in range(40)
+    ]
+    source.add_legacy(digest, *layers)
+
+    assert (await said(source))[0] == "invalid"
+    assert source.brought <= TOTAL_LIMIT + 20_000  # what tags lead to is beside it
+
+
+@pytest.mark.parametrize("count", [8, 20], ids=["within the budget", "beyond it"])
+@pytest.mark.parametrize("place", [SoughtPlace.SIG_TAG, SoughtPlace.REFERRERS_API])
+async def test_a_copy_that_claims_too_much_hides_no_good_signature(place: SoughtPlace, count: int) -> None:
+    source = MemorySource()
+    digest = source.add_image()
+    good = pen("release").sign_legacy(source, simple_signing(digest))
+    note = {"note": "n" * 3000}  # so that the list calls the copy the smaller one
+    source.add_bundle(digest, b"", artifactType=SIGNATURE_ARTIFACT_TYPE, layers=[good], annotations=note)
+    layers = [source.layer(bytes([number]) * 1_000_000, b"signature") for number in range(count)]
+    layers.append(good | {"size": ITEM_LIMIT})
+    if place is SoughtPlace.SIG_TAG:
+        source.add_legacy(digest, *layers)
+    else:
+        source.add_bundle(digest, b"", artifactType=SIGNATURE_ARTIFACT_TYPE, layers=layers)
+
+    assert await said(source) == ("verified", "signed")
+
+
+async def test_within_the_budget_no_claim_refuses_what_nobody_names_otherwise() -> None:
+    source = MemorySource()
+    digest = source.add_image()
+    layers = [source.layer(bytes([number]) * 1_000_000, b"signature") for number in range(8)]
+    good = pen("release").sign_legacy(source, simple_signing(digest))
+    source.add_legacy(digest, *layers, good | {"size": ITEM_LIMIT})
+
+    assert await said(source) == ("verified", "signed")
+
+
+def test_claims_that_are_too_high_make_no_queue() -> None:
+    """Each would wait until all before it have come, and a good one behind them would come too late."""
+
+    async def scenario() -> tuple[Judgement, float]:
+        source = MemorySource(delays={"": 0.1})
+        digest = source.add_image()
+        large = [source.layer(bytes([number]) * 1_000_000, b"signature") | {"size": 1} for number in range(8)]
+        small = [source.layer(b"%d" % number, b"signature") | {"size": 500_000} for number in range(160)]
+        good = pen("release").sign_legacy(source, simple_signing(digest)) | {"size": 500_001}
+        source.add_legacy(digest, *large, *small, good)
+        judgement = await Verifier(source, [cosign("release")]).judge(image(), rule(), 100.0)
+        return judgement, asyncio.get_running_loop().time()
+
+    judgement, time = in_virtual_time(scenario())
+
+    assert judgement.verdict == "verified"
+    assert time < 2.0
 
 
 def test_too_much_to_be_asked_in_time_is_too_many_and_no_timeout() -> None:

@@ -19,7 +19,7 @@ from router.errors import NotFoundError, TimedOutError, TooLargeError, Unverifia
 from router.images import Digest, ImageReference, parse_reference
 from router.policy import Rule
 from router.policy.settings import RuleSettings
-from router.registry import Descriptor, Manifest, ReferrerList, RegistryClient
+from router.registry import BodyRoom, Descriptor, Manifest, ReferrerList, RegistryClient
 from router.registry.client import MANIFEST_LIMIT
 from router.registry.referrers import fallback_tag
 from router.steps import finish
@@ -83,6 +83,8 @@ class MemorySource(RegistryClient):
     blobs: dict[Digest, bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     images: list[ImageReference] = field(default_factory=list)
+    brought: int = 0
+    """Bytes of manifests and blobs."""
     faults: dict[str, UnverifiableError] = field(default_factory=dict)
     """What is raised for a question that begins so."""
     delays: dict[str, float] = field(default_factory=dict)
@@ -96,23 +98,35 @@ class MemorySource(RegistryClient):
         return Digest.of(self._held(str(image.tag))[1])
 
     async def manifest(
-        self, image: ImageReference, reference: Digest | str, deadline: float, limit: int = MANIFEST_LIMIT
+        self,
+        image: ImageReference,
+        reference: Digest | str,
+        deadline: float,
+        limit: int = MANIFEST_LIMIT,
+        room: BodyRoom | None = None,
     ) -> Manifest:
         """Any manifest, whatever the image: there is one repository."""
         await self._note(f"GET {reference}", image, deadline)
         media_type, body = self._held(str(reference))
-        if len(body) > limit:
-            raise TooLargeError("the manifest is too large")
-        return Manifest(Digest.of(body), media_type, body)
+        return Manifest(Digest.of(body), media_type, self._bring(body, limit, room))
 
-    async def blob(self, image: ImageReference, digest: Digest, deadline: float, limit: int) -> bytes:
+    async def blob(
+        self, image: ImageReference, digest: Digest, deadline: float, limit: int, room: BodyRoom | None = None
+    ) -> bytes:
         """Any blob."""
         await self._note(f"BLOB {digest}", image, deadline)
         if digest not in self.blobs:
             raise NotFoundError("no such blob")
-        if len(self.blobs[digest]) > limit:
-            raise TooLargeError("the blob is too large")
-        return self.blobs[digest]
+        return self._bring(self.blobs[digest], limit, room)
+
+    def _bring(self, body: bytes, limit: int, room: BodyRoom | None) -> bytes:
+        if len(body) > limit:
+            raise TooLargeError("it is too large")
+        if room is not None:
+            with room.taking("it") as take:
+                take(len(body))
+        self.brought += len(body)
+        return body
 
     async def referrers(self, image: ImageReference, digest: Digest, deadline: float) -> ReferrerList:
         """By subject."""
