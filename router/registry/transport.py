@@ -47,7 +47,7 @@ from router.registry.endpoints import RegistryEndpoint
 from router.registry.failures import CONNECT_SECONDS, failure_of
 from router.registry.pulse import pulse
 from router.registry.surroundings import Surroundings
-from router.registry.wire import Marked, exchanges, tracing
+from router.registry.wire import Marked, WireTimes, exchanges, tracing
 
 CONNECTIONS_PER_HOST = 32
 REDIRECTS = 5
@@ -146,7 +146,7 @@ class Transport:
         try:
             reply = await self._sent(endpoint, call, proxy, mark)
             try:
-                body = b"" if call.method == "HEAD" else await _body(reply, call)
+                body = b"" if call.method == "HEAD" else await _body(reply, call, asked)
             finally:
                 reply.close()  # where a deadline struck, the rest of a body would keep the connection
         finally:
@@ -207,15 +207,16 @@ class Transport:
         await self._resolver.close()
 
 
-async def _body(reply: Replied, call: Call) -> bytes:
+async def _body(reply: Replied, call: Call, asked: WireTimes | None) -> bytes:
     headers = reply.headers
+    declared = headers.get("Content-Length")
+    read = reply.content.readany if asked is None else asked.flowing(reply.content.readany)
     if reply.status == _OK:
         if headers.get("Content-Encoding", "identity").lower() != "identity":
             raise MalformedAnswerError(f"{call.what}: the registry packs its answer although it was asked not to")
-        declared = headers.get("Content-Length")
-        return await read_bounded(reply.content.readany, declared, call.limit, call.what, call.room)
+        return await read_bounded(read, declared, call.limit, call.what, call.room)
     try:
-        return await read_bounded(reply.content.readany, headers.get("Content-Length"), ERROR_LIMIT, call.what)
+        return await read_bounded(read, declared, ERROR_LIMIT, call.what)
     except TooLargeError:
         return b""
 

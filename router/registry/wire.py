@@ -8,6 +8,8 @@ Rules:
 (3) Through a proxy only an open tunnel counts: before that, and with plain HTTP, the silence may be the proxy's.
 (4) What counts is the one question that was there for longest, not the sum of all: whoever pushes evidence chooses
     how many questions there are.
+(5) Nor does it count for how long a body flows: bytes that come are an answer, and whoever pushes chooses how many
+    there are. Of a body only the time counts since its last 16 KiB came: what hangs or trickles is silent.
 
 An `ImageWire` is passed on by the context of the task, because between whoever wants to know and whoever sends lie
 stages that have no part in it.
@@ -17,12 +19,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import aiohttp
+
+FLOW = 16 * 1024
+"""Bytes of a body that are an answer."""
 
 
 @dataclass(eq=False, slots=True)
@@ -44,6 +49,24 @@ class WireTimes:
         if self._since is not None:
             self._spans.append((self._since, _now()))
             self._since = None
+
+    def flowing(self, read: Callable[[], Awaitable[bytes]]) -> Callable[[], Awaitable[bytes]]:
+        """The same way to read a body whose head has come; where it flows, it is no time on the wire (5)."""
+        if self._since is None:
+            return read
+        self.end()
+        self.begin()
+        came = 0
+
+        async def noted() -> bytes:
+            nonlocal came
+            chunk = await read()
+            came += len(chunk)
+            if came >= FLOW:
+                self._since, came = _now(), 0
+            return chunk
+
+        return noted
 
     @contextlib.contextmanager
     def sharing(self, other: WireTimes) -> Iterator[None]:

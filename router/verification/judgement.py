@@ -38,8 +38,9 @@ class Judgement:
     """Whether it was remembered from an earlier request."""
     is_registrys_doing: bool = False
     """Where `unverifiable`: a question about this image was sent, and the registry did not answer it: unreachable,
-    rate_limited, or a timeout in which one question was on the wire for at least half of the time allowed. Only this
-    may be tolerated: everything else can be chosen by whoever names an image, or asks for much."""
+    rate_limited, or a timeout in which one question was on the wire (`router.registry.wire`: without the time for which
+    its answer flowed) for at least half of the time allowed. Only this may be tolerated: everything else can be chosen
+    by whoever names an image, or asks or pushes much."""
     valid_until: float | None = None
     """Unix time in seconds from which a proof proves nothing; None: for as long as the trust stays what it is."""
     judged_by: str = ""

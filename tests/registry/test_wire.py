@@ -7,9 +7,9 @@ import pytest
 from aiohttp import web
 
 from router.errors import TimedOutError
-from router.images import ImageReference, parse_reference
+from router.images import Digest, ImageReference, parse_reference
 from router.outbound.lookups import Lookups, ResolvedAddresses
-from router.registry import RegistryClient, RegistrySettings
+from router.registry import BodyRoom, RegistryClient, RegistrySettings
 from router.registry.transport import CONNECTIONS_PER_HOST
 from router.registry.wire import ImageWire, WireTimes, listen, question
 from tests.registry.stage import Time, client_of, soon
@@ -71,6 +71,54 @@ def test_a_call_that_was_shared_counts_for_as_long_as_it_was_waited_for() -> Non
         return asked.seconds(0.0, 8.0)
 
     assert virtually(story()) == 2.0
+
+
+@pytest.mark.parametrize(
+    ("size", "silence", "expected"), [(65536, 0.0, 1.0), (16384, 5.0, 6.0), (1, 0.0, 11.0), (4096, 0.0, 3.0)]
+)
+def test_of_a_body_only_the_time_counts_in_which_it_does_not_flow(size: int, silence: float, expected: float) -> None:
+    """Whoever pushes evidence chooses how large it is; a registry that hangs or trickles does so itself."""
+
+    async def story() -> float:
+        async def read() -> bytes:
+            await asyncio.sleep(1.0)
+            return b"x" * size
+
+        wire = ImageWire()
+        asked = wire.question()
+        asked.begin()
+        await asyncio.sleep(1.0)  # until its head comes
+        flowing = asked.flowing(read)
+        for _ in range(10):
+            await flowing()
+        await asyncio.sleep(silence)
+        return wire.longest(0.0, 11.0 + silence)
+
+    assert virtually(story()) == expected
+
+
+async def test_a_large_blob_that_comes_slowly_is_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, room, chunk = 0.0, BodyRoom(2**20), b"x" * 65536
+    monkeypatch.setattr("router.registry.wire._now", lambda: now)
+
+    async def slowly(request: web.Request) -> web.StreamResponse:
+        nonlocal now
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for number in range(1, 9):
+            await response.write(chunk)
+            while room.left > 2**20 - number * len(chunk):  # noqa: ASYNC110 - until it was read
+                await asyncio.sleep(0)
+            now += 1.0
+        return response
+
+    wire = ImageWire()
+    listen(wire)
+    async with RegistrySimulator(fault=slowly).running() as registry, client_of(registry) as client:
+        await client.blob(registry.image("a:1"), Digest.of(chunk * 8), soon(), 2**20, room)
+    listen(None)
+
+    assert wire.longest(0.0, now) <= 1.0
 
 
 def test_without_anybody_who_wants_to_know_nothing_is_kept() -> None:
