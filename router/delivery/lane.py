@@ -166,6 +166,7 @@ class Lane:
             await self._give_back_ready()
             await self._news.wait(pause)
             return
+        self._call_for_ready()  # a slot that saw the last of a pause has taken nothing
         is_probing = not self._breaker.is_closed
         if is_probing and len(self._ready) > 1:  # it has opened and the pause has passed meanwhile
             await self._give_back_ready()
@@ -275,9 +276,11 @@ class Lane:
         """The next batch, marked as under way; nothing where there is none or the window is full."""
         ready = self._ready
         count = min(self._batch, len(ready))
-        if count == 0 or len(self._underway) + self._settling.count + count > self._round or self._pause():
+        if count == 0 or len(self._underway) + self._settling.count + count > self._round:
             return ()
-        if self._linger.holds(ready, is_probing=not self._breaker.is_closed):
+        if is_paused := self._pause() > 0:
+            self._news.tell()  # what was sent for a receipt may have begun it
+        if is_paused or self._linger.holds(ready, is_probing=not self._breaker.is_closed):
             return ()
         batch = ready.take(is_repeat_allowed=2 * self._repeats < self._destination.concurrency)
         self.channel.standing.pace.began(asyncio.get_running_loop().time())

@@ -1,14 +1,18 @@
 """`must_deliver`: told first, admitted afterwards; in virtual time."""
 
 import asyncio
+import random
 
 import orjson
 import pytest
 
 from router.delivery import Channel, Receipts
+from router.delivery.pace import DeliveryPace
+from router.delivery.standing import DestinationStanding
 from router.destinations.document import Document
 from router.destinations.outcome import Delivered, Outcome, PendingReceipt, TryAgain, Undeliverable
-from tests.delivery.stage import Counts, Receiver, render
+from router.fields import Rate
+from tests.delivery.stage import Counts, Receiver, StagedOutbox, render, stage
 from tests.simulators.virtual_time import virtually
 
 BODY = b'{"id":"the-one","data":{"cluster":"test"}}'
@@ -131,5 +135,62 @@ def test_attempts_for_a_receipt_are_counted_and_teach_the_breaker() -> None:
         assert channel.standing.breaker.is_closed
         assert counts.refusals == [True, False]
         assert counts.attempts == ["try_again"] * 3 + ["delivered"]
+
+    virtually(story())
+
+
+@pytest.mark.parametrize(
+    ("rate", "answer"), [(Rate(2, 60.0), Delivered()), (None, TryAgain("rate_limited", after=5.0))]
+)
+def test_a_lane_goes_on_after_a_pause_that_a_receipt_has_begun(rate: Rate | None, answer: Outcome) -> None:
+    """What it has claimed already must not lie there until something else happens."""
+
+    async def story() -> None:
+        outbox = StagedOutbox(flush=0.5)
+        receiver = Receiver(concurrency=1, answer=lambda _, ids: answer if ids == ("the-one",) else Delivered())
+        channel = Channel(receiver, render, DestinationStanding(rate))
+        async with stage(outbox=outbox) as on:
+            await on.dispatcher.replace({"sink": channel})
+            for _ in range(5):
+                outbox.put("sink")
+            await asyncio.sleep(0.2)  # the first is delivered, and its settlement is not durable yet
+            deadline = asyncio.get_running_loop().time() + 4.0
+            await Receipts({"sink": channel}, Counts()).obtain(BODY, "the-one", ["sink"], deadline)
+            async with asyncio.timeout(300.0):
+                await outbox.until_settled()
+
+        assert len(outbox.settled) == 5
+
+    virtually(story())
+
+
+class Brief(DeliveryPace):
+    """Pauses that are over at the next look, or not."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self._dice = random.Random(seed)  # noqa: S311 - a story
+
+    def wait(self, now: float) -> float:  # noqa: ARG002 - it is of no time
+        """A moment, or none."""
+        return self._dice.choice((0.0, 1e-9))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_lane_goes_on_after_pauses_that_are_over_when_it_looks(seed: int) -> None:
+    """Also where it probes, and claims nothing while it waits for the probe."""
+
+    async def story() -> None:
+        outbox, standing = StagedOutbox(), DestinationStanding()
+        receiver = Receiver(answer=lambda number, _: TryAgain("http_503") if number <= 60 else Delivered())
+        standing.pace = Brief(seed)
+        for _ in range(30):
+            outbox.put("sink")
+        async with stage(outbox=outbox) as on:
+            await on.dispatcher.replace({"sink": Channel(receiver, render, standing)})
+            async with asyncio.timeout(86400.0):
+                await outbox.until_settled()
+
+        assert len(outbox.settled) == 30
 
     virtually(story())
