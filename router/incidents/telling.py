@@ -15,7 +15,7 @@ from router.incidents import ledger, silences, withheld
 from router.incidents.facts import EventFacts
 from router.incidents.fairness import may_tell, period_of
 from router.incidents.folding import DueMessage, next_state, resend_due, suppress, tell, told
-from router.incidents.incident import Incident
+from router.incidents.incident import Incident, Telling
 from router.incidents.messages import message
 from router.incidents.silences import Silence
 from router.incidents.work import IncidentsWork
@@ -57,18 +57,15 @@ class Teller:
         return held_by
 
     def tell_what_waited(self, incident: Incident) -> None:
-        """News whose time has come, unless a silence holds back what brought them, or an interval all of it."""
+        """News whose time has come; what holds them back by then has them told later, or in its summary."""
         now = self._work.now
-        waited = [(name, one) for name, one in incident.tellings.items() if one.due is not None and one.due <= now]
-        body = ledger.event_body(self._work.connection, incident.last_event) if waited else None
-        must = incident.must_be_heard
-        is_silenced = not must and self._silence_of(body) is not None
-        for name, telling in waited:
+        for name, telling in incident.tellings.items():
+            if telling.due is None or telling.due > now:
+                continue
             telling.due = None
-            is_quiet = not must and self._work.rules.is_quiet(telling.active, telling.mute, self._work.time_of_day)
-            if not (is_silenced or is_quiet) and next_state(incident, telling, self._work.now) == "changed":
-                self._send_within_rate(incident, DueMessage(name, "changed"), body, 1)
-            telling.due = None  # what was not told now is news of the next event
+            is_news = next_state(incident, telling, now) == "changed"
+            if is_news and not self._is_told_now(incident, DueMessage(name, "changed"), 1):
+                suppress(incident, name, is_counted=False)
 
     def resend(self, incident: Incident) -> None:
         """Have destinations that keep nothing be told once more of what they were told last, if its time has come.
@@ -83,13 +80,8 @@ class Teller:
                 telling.repeated_at = self._work.now
 
     def tell_again(self, incident: Incident, said: DueMessage, events: int) -> None:
-        """Tell of so many events that an interval has held back until now, unless a silence holds them back."""
-        body = ledger.event_body(self._work.connection, incident.last_event)
-        silence = self._silence_of(body)
-        if silence is None:
-            self._send_within_rate(incident, said, body, events)
-        else:
-            withheld.hold(self._work.connection, silence.id, said.destination, incident.number, events)
+        """Tell of so many events that an interval has held back until now, unless something else holds them back."""
+        self._is_told_now(incident, said, events)
 
     def send(self, incident: Incident, said: DueMessage, body: bytes | None) -> None:
         """Append a message; `body` is the event that made it, None where that is gone."""
@@ -109,14 +101,22 @@ class Teller:
             incident=incident.number,
         )
 
-    def _send_within_rate(self, incident: Incident, said: DueMessage, body: bytes | None, events: int) -> None:
-        """Send a message about so many events, or have them in the summary of the period."""
-        must = incident.tellings[said.destination].severity == "critical"
-        period = self._beyond_rate(said.destination, incident.namespace, must_be_heard=must)
-        if period is None:
+    def _is_told_now(self, incident: Incident, said: DueMessage, events: int) -> bool:
+        """Send a message about so many events that had to wait; whatever holds it back counts them."""
+        telling = incident.tellings[said.destination]
+        body = ledger.event_body(self._work.connection, incident.last_event)
+        silence = self._silence_of(body)
+        source = silence.id if silence is not None else self._interval(telling)
+        if incident.must_be_heard:
+            source = None
+        if source is None:
+            must = telling.severity == "critical"
+            source = self._beyond_rate(said.destination, incident.namespace, must_be_heard=must)
+        if source is None:
             self.send(incident, said, body)
         else:
-            withheld.hold(self._work.connection, period, said.destination, incident.number, events)
+            withheld.hold(self._work.connection, source, said.destination, incident.number, events)
+        return source is None
 
     def _silence_of(self, body: bytes | None) -> Silence | None:
         """The silence that would hold this event back now."""
@@ -128,10 +128,10 @@ class Teller:
             self._silences = [silence for silence in found if silence.is_in_force(self._work.time_of_day)]
         return self._silences
 
-    def _interval(self, route: IncidentRoute) -> str | None:
-        """What holds this route back now."""
-        is_quiet = self._work.rules.is_quiet(route.active, route.mute, self._work.time_of_day)
-        return silences.interval(route.active, route.mute) if is_quiet else None
+    def _interval(self, of: IncidentRoute | Telling) -> str | None:
+        """What holds this route back now, or what its destination is told."""
+        is_quiet = self._work.rules.is_quiet(of.active, of.mute, self._work.time_of_day)
+        return silences.interval(of.active, of.mute) if is_quiet else None
 
     def _beyond_rate(self, destination: str, namespace: str, *, must_be_heard: bool) -> str | None:
         """The period in which a destination may not be told any more, of this namespace; counts what it is told."""

@@ -58,10 +58,13 @@ def test_news_that_wait_are_silenced_too(world: World) -> None:
     world.pass_time(61.0)
     during = world.states()
     world.pass_time(600.0)
+    *_, summary = world.bodies()
     world.tell(BAD)
 
     assert during == ["opened"]
+    assert "shop/Deployment/web: 1 events, unsigned, still open" in summary["data"]["notice"]["text"]
     assert world.states() == ["opened", "changed"]
+    assert world.messages()[1]["suppressed"] == 1
 
 
 def test_a_silence_that_was_ended_holds_nothing_back(world: World) -> None:
@@ -264,21 +267,37 @@ def test_a_silence_holds_back_what_an_interval_has_held_back(tmp_path: Path) -> 
     assert summary["data"]["notice"]["facts"]["events"] == 1
 
 
-def test_news_that_wait_are_held_back_by_an_interval_too(tmp_path: Path) -> None:
-    world = World(tmp_path / "outbox.db", intervals=[office()])
+def at_closing_time(folder: Path) -> World:
+    """People were told of something, and news were put off, ten seconds before 18:00 UTC; they are due at night."""
+    world = World(folder / "outbox.db", intervals=[office()])
     route = IncidentRoute("people", severity="high", active=("office",), group_interval=60.0)
-    world.of_day += 17 * 3600.0 + 3590.0 - world.of_day % 86400.0  # ten seconds before 18:00 UTC
+    world.of_day += 17 * 3600.0 + 3590.0 - world.of_day % 86400.0
     world.tell(BAD, routes=[route])
     world.tell(found(of="r.example/c0:2"), routes=[route])
     world.pass_time(61.0)
-    at_night = world.states()
-    world.pass_time(15 * 3600.0)
-    world.tell(BAD, routes=[route])
-    told = world.states()
+    return world
+
+
+def test_news_that_wait_are_held_back_by_an_interval_too(tmp_path: Path) -> None:
+    world = at_closing_time(tmp_path)
+    at_night = world.bodies()
+    world.pass_time(14 * 3600.0)
+    told = world.messages()
     world.close()
 
-    assert at_night == ["opened"]
-    assert told == ["opened", "changed"]
+    assert len(at_night) == 1
+    assert [(one["state"], one["suppressed"]) for one in told] == [("opened", 0), ("changed", 1)]
+
+
+def test_news_that_waited_into_the_night_and_are_over_stand_in_a_summary(tmp_path: Path) -> None:
+    world = at_closing_time(tmp_path)
+    world.tell(found("verified"))
+    world.pass_time(14 * 3600.0)
+    states, (*_, summary) = world.states(), world.bodies()
+    world.close()
+
+    assert states == ["opened", "resolved"]
+    assert summary["data"]["notice"]["text"].endswith("shop/Deployment/web: 1 events, unsigned, over")
 
 
 def test_intervals_go_by_their_own_clock_across_a_change_of_it() -> None:
