@@ -25,6 +25,7 @@ from router.incidents.facts import EventFacts
 from router.incidents.incident import (
     FINDINGS_KEPT,
     IMAGES_KEPT,
+    NEWS_KEPT,
     FailingImage,
     Incident,
     IncidentFinding,
@@ -162,10 +163,14 @@ def tell(
     return None if state is None else DueMessage(route.destination, state)
 
 
-def suppress(incident: Incident, destination: str, *, is_counted: bool) -> None:
-    """Count an event that was held back from a destination, unless `tell` has done that."""
-    telling = incident.tellings[destination]
-    telling.suppressed += not is_counted
+def put_off(telling: Telling, facts: EventFacts) -> None:
+    """Note an event that no silence holds back, and that a destination is told of later."""
+    telling.news = [*telling.news[: NEWS_KEPT - 1], facts.sequence]
+
+
+def suppress(telling: Telling) -> None:
+    """Count news that are held back from a destination now that they might be told: they are due no more."""
+    telling.suppressed += 1
     telling.due = None
 
 
@@ -186,7 +191,7 @@ def told(incident: Incident, message: DueMessage, now: float) -> int:
     """Note that a destination is told; returns how often it was."""
     telling = incident.tellings[message.destination]
     telling.told += 1
-    telling.at, telling.due = now, None
+    telling.at, telling.due, telling.news = now, None, []
     telling.known, telling.told_severity = incident.last_image, telling.severity
     telling.knows_rejection = incident.outcomes["rejected"] > 0
     return telling.told

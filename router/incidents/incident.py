@@ -19,6 +19,9 @@ FINDINGS_KEPT = 500
 IMAGES_KEPT = 50
 """Different images of one incident that are kept at most; beyond them they are counted."""
 
+NEWS_KEPT = 8
+"""Events that brought what a destination is not told of yet, and are remembered, at most."""
+
 IncidentKind: TypeAlias = Literal["workload", "group", "registry", "image", "namespace", "break_glass"]
 """Whose trouble it is: one owner's; of all that a route has grouped; a registry's; an image's; a namespace's of too
 many owners; of what is let in by one grant."""
@@ -97,6 +100,8 @@ class Telling(msgspec.Struct):
     """Whether there are news that it is not told of yet."""
     due: float | None = None
     """When it is told of what awaits it, in own time."""
+    news: list[int] = msgspec.field(default_factory=list)
+    """Numbers of events that it is not told of yet and no silence has held back: the first ones and the last."""
     message: int = 0
     """Number of the message that told it last."""
     repeated_at: float = 0.0

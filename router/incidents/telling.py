@@ -2,8 +2,9 @@
 
 Order, for an event and one of its routes: a silence holds back, then an interval, then the destination's rate; what
 none of them holds is appended. What is held back is counted for the destination, and kept until whatever holds it back
-ends (`holding`). What had to wait goes through the same: news that were put off, and what an interval held back. Only
-the end of an incident is told whatever holds back, to whoever was told of it, and what was let in by break-glass.
+ends (`holding`). What had to wait goes through the same: news that were put off, and what an interval held back; a
+silence holds that back if it would hold back every event that is waited for (`Telling.news`). Only the end of an
+incident is told whatever holds back, to whoever was told of it, and what was let in by break-glass.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from router.events import decode
 from router.incidents import ledger, silences, withheld
 from router.incidents.facts import EventFacts
 from router.incidents.fairness import may_tell, period_of
-from router.incidents.folding import DueMessage, next_state, resend_due, suppress, tell, told
+from router.incidents.folding import DueMessage, next_state, put_off, resend_due, suppress, tell, told
 from router.incidents.incident import Incident, Telling
 from router.incidents.messages import message
 from router.incidents.silences import Silence
@@ -43,9 +44,14 @@ class Teller:
             source = self._beyond_rate(said.destination, one.data["request"]["namespace"], must_be_heard=must)
         if said is not None and source is None:
             self.send(incident, said, body)
-        elif source is not None:
-            suppress(incident, route.destination, is_counted=said is None)
+            return
+        telling = incident.tellings[route.destination]
+        if said is not None:
+            suppress(telling)
+        if source is not None:
             withheld.hold(self._work.connection, source, route.destination, incident.number)
+        if silence is None and (source is not None or telling.due is not None):
+            put_off(telling, one)
 
     def silence_of(self, one: EventFacts) -> Silence | None:
         """The silence that holds this event back; counts it there, and notes every other that matches it."""
@@ -65,7 +71,7 @@ class Teller:
             telling.due = None
             is_news = next_state(incident, telling, now) == "changed"
             if is_news and not self._is_told_now(incident, DueMessage(name, "changed"), 1):
-                suppress(incident, name, is_counted=False)
+                suppress(telling)
 
     def resend(self, incident: Incident) -> None:
         """Have destinations that keep nothing be told once more of what they were told last, if its time has come.
@@ -104,8 +110,7 @@ class Teller:
     def _is_told_now(self, incident: Incident, said: DueMessage, events: int) -> bool:
         """Send a message about so many events that had to wait; whatever holds it back counts them."""
         telling = incident.tellings[said.destination]
-        body = ledger.event_body(self._work.connection, incident.last_event)
-        silence = self._silence_of(body)
+        body, silence = self._waited(incident, telling)
         source = silence.id if silence is not None else self._interval(telling)
         if incident.must_be_heard:
             source = None
@@ -118,9 +123,20 @@ class Teller:
             withheld.hold(self._work.connection, source, said.destination, incident.number, events)
         return source is None
 
-    def _silence_of(self, body: bytes | None) -> Silence | None:
+    def _waited(self, incident: Incident, telling: Telling) -> tuple[bytes | None, Silence | None]:
+        """The newest event of what had to wait that no silence holds back; else the newest, and its silence."""
+        newest: tuple[bytes | None, Silence | None] = None, None
+        for number in reversed(telling.news or [incident.last_event]):
+            if (body := ledger.event_body(self._work.connection, number)) is None:
+                continue
+            if (silence := self._silence_of(body)) is None:
+                return body, None
+            newest = (body, silence) if newest[0] is None else newest
+        return newest
+
+    def _silence_of(self, body: bytes) -> Silence | None:
         """The silence that would hold this event back now."""
-        return None if body is None else self._work.rules.silenced_by(decode(body)["data"], self._in_force())
+        return self._work.rules.silenced_by(decode(body)["data"], self._in_force())
 
     def _in_force(self) -> Sequence[Silence]:
         if self._silences is None:

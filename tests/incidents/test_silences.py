@@ -67,6 +67,40 @@ def test_news_that_wait_are_silenced_too(world: World) -> None:
     assert world.messages()[1]["suppressed"] == 1
 
 
+def test_a_silenced_event_takes_nothing_away_from_news_that_wait(world: World) -> None:
+    """Nobody silenced what brought them."""
+    world.silence('request.user.name = "bob"')
+    world.tell(BAD)
+    world.tell(found(of="evil.example/miner:1"), user="mallory")
+    world.tell(BAD, user="bob")
+    world.pass_time(61.0)
+    *_, told = world.bodies()
+
+    assert world.states() == ["opened", "changed"]
+    assert told["data"]["event"]["request"]["user"]["name"] == "mallory"
+
+
+@pytest.mark.parametrize("users", [["mallory", "bob"], ["bob", "mallory"], ["bob", "mallory", *["bob"] * 20]])
+def test_news_that_wait_are_silenced_only_if_all_that_brought_them_is(world: World, users: list[str]) -> None:
+    world.tell(BAD)
+    for number, user in enumerate(users):
+        world.tell(found(of=f"r.example/c0:{number}"), user=user)
+    world.silence('request.user.name = "bob"')
+    world.pass_time(61.0)
+
+    assert world.states() == ["opened", "changed"]
+
+
+def test_what_must_be_heard_is_heard_after_what_need_not(world: World) -> None:
+    world.tell(BAD)
+    world.tell(found("invalid"), severity="critical")
+    world.tell(found(of="r.example/c0:2"))
+    world.silence('request.namespace = "shop"')
+    world.pass_time(61.0)
+
+    assert world.states() == ["opened", "changed"]
+
+
 def test_a_silence_that_was_ended_holds_nothing_back(world: World) -> None:
     one = world.silence('request.namespace = "shop"')
     ended = silences.expire(world.connection, one, "bob", world.of_day)
@@ -265,6 +299,20 @@ def test_a_silence_holds_back_what_an_interval_has_held_back(tmp_path: Path) -> 
 
     assert in_the_morning == []
     assert summary["data"]["notice"]["facts"]["events"] == 1
+
+
+def test_a_silenced_event_of_a_night_takes_nothing_away_from_others(tmp_path: Path) -> None:
+    world = World(tmp_path / "outbox.db", intervals=[office()])
+    route = IncidentRoute("people", severity="high", active=("office",))
+    world.of_day += 23 * 3600.0 - world.of_day % 86400.0  # 23:00 UTC
+    world.silence('request.user.name = "bob"', seconds=12 * 3600.0)
+    world.tell(BAD, routes=[route])
+    world.tell(BAD, user="bob", routes=[route])
+    world.pass_time(9.5 * 3600.0)
+    states = world.states()
+    world.close()
+
+    assert states == ["opened"]
 
 
 def at_closing_time(folder: Path) -> World:
