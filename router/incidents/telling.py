@@ -40,7 +40,8 @@ class Teller:
             source = None
         said = tell(incident, route, one, self._work.now, is_held=source is not None)
         if said is not None:
-            must = self._work.rules.must_be_heard(one.data, route.severity or "")
+            severity = route.severity or one.data["decision"]["severity"]
+            must = self._work.rules.must_be_heard(one.data, severity)
             source = self._beyond_rate(said.destination, one.data["request"]["namespace"], must_be_heard=must)
         if said is not None and source is None:
             self.send(incident, said, body)
@@ -115,7 +116,7 @@ class Teller:
         if incident.must_be_heard:
             source = None
         if source is None:
-            must = telling.severity == "critical"
+            must = self._work.rules.must_be_heard({} if body is None else decode(body)["data"], telling.severity)
             source = self._beyond_rate(said.destination, incident.namespace, must_be_heard=must)
         if source is None:
             self.send(incident, said, body)

@@ -64,6 +64,39 @@ def test_what_is_critical_is_never_in_a_summary_only(limited: World) -> None:
     assert limited.states() == ["opened"] * 20
 
 
+@pytest.fixture
+def for_payments(tmp_path: Path) -> Iterator[World]:
+    """People are told once an hour, and of payments whatever else they are told."""
+    made = World(tmp_path / "outbox.db")
+    settings = IncidentSettings(unsilenceable=['request.namespace = "payments"'])
+    rates = {"people": Rate(1, 3600.0)}
+    made.rules = IncidentRules.of(settings, (), RouteSettings(), "r", 86400.0, rates=rates)
+    made.own = 7200.0
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("route", [IncidentRoute("people"), IncidentRoute("people", severity="critical")])
+def test_what_is_critical_is_told_whatever_else_must_be_heard(for_payments: World, route: IncidentRoute) -> None:
+    """By itself where the route says nothing of its severity."""
+    for_payments.tell(BAD, name="first", routes=[IncidentRoute("people")])
+    for_payments.tell(BAD, name="second", routes=[IncidentRoute("people")])
+    for_payments.tell(BAD, name="third", severity="critical", routes=[route])
+
+    assert [one["owner"]["name"] for one in for_payments.messages()] == ["first", "third"]
+
+
+def test_what_must_be_heard_is_told_beyond_the_rate_although_it_had_to_wait(for_payments: World) -> None:
+    for namespace in ("shop", "payments"):
+        for_payments.tell(BAD, namespace=namespace)
+        for_payments.tell(found(of="r.example/c0:2"), namespace=namespace)
+    for_payments.pass_time(61.0)
+
+    assert [(one["namespace"], one["state"]) for one in for_payments.messages()] == [
+        ("shop", "opened"), ("payments", "opened"), ("payments", "changed"),
+    ]  # fmt: skip
+
+
 def test_what_was_in_a_summary_is_told_with_its_next_event(limited: World) -> None:
     for number in range(10):
         limited.tell(BAD, name=f"flood-{number}")
