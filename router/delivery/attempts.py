@@ -5,7 +5,9 @@ Rules:
     outcome for all of them, or one for each. A batch that is refused for good is tried again event by event, so that
     one bad event dooms no other; one that is refused for its form, which may be its size, is halved. One that fails is
     tried again soon, each event alone (`suspects`): it is known of none of them that it was refused, or is slow to
-    fail.
+    fail. Where the destination's rate leaves no room for a further request, nothing waits for it in here: what was not
+    sent is given back, and what was refused in a batch is due when there is room, each event alone, lest the same batch
+    be refused for ever.
 (2) A failure that may pass is tried again after `backoff.delay`, until `give_up_after` since the event's first attempt
     here (or the answer's own, shorter, time), in the outbox's own time: one last attempt is at that time, and then it
     is set aside with its cause.
@@ -105,8 +107,12 @@ class Attempts:
         self._around = around
         self.suspects = Suspects()
 
-    async def make(self, batch: Sequence[Delivery], record: Callable[[Settlement], None]) -> None:
-        """Try to deliver these; `record` is told what becomes of each as soon as it is known."""
+    async def make(self, batch: Sequence[Delivery], record: Callable[[Settlement], None]) -> Sequence[Delivery]:
+        """Try to deliver these; `record` is told what becomes of each as soon as it is known.
+
+        Returns:
+            Those that were not sent: there is no room for another request now.
+        """
         sent: list[_Sent] = []
         for number, delivery in enumerate(batch, 1):
             if self._refusals(delivery) >= REFUSED_ALONE:
@@ -118,28 +124,59 @@ class Attempts:
                 sent.append((delivery, document))
             if number % RENDERED_AT_ONCE == 0:
                 await asyncio.sleep(0)
+        unsent: list[Delivery] = []
         for number, part in enumerate(parts(sent, self._destination.batch_bytes)):
-            await self._send(part, record, is_first=number == 0)
+            if number == 0 or self._is_begun():
+                await self._send(part, record)
+            else:
+                unsent += [delivery for delivery, _ in part]
+        return unsent
 
-    async def _send(self, part: Sequence[_Sent], record: Callable[[Settlement], None], *, is_first: bool) -> None:
-        """Rule (1); whoever took the batch has counted the first request of it."""
-        if not is_first:
-            self._standing.pace.began(asyncio.get_running_loop().time())
+    def _is_begun(self) -> bool:
+        """Count one more request, if there is room for it; whoever took the batch has counted the first."""
+        pace, now = self._standing.pace, asyncio.get_running_loop().time()
+        if is_begun := not pace.wait(now):
+            pace.began(now)
+        return is_begun
+
+    async def _send(self, part: Sequence[_Sent], record: Callable[[Settlement], None]) -> None:
+        """Rule (1), in one request and those that follow from its answer."""
         answer, at, seconds = await self._answered(part)
         outcomes = answer.outcomes if isinstance(answer, EachOutcome) else (answer,) * len(part)
-        is_alone, again = len(part) == 1 or isinstance(answer, EachOutcome), list[Sequence[_Sent]]()
+        is_alone, again = len(part) == 1 or isinstance(answer, EachOutcome), list[tuple[Sequence[_Sent], _Made]]()
         if not is_alone and isinstance(answer, Undeliverable):
-            middle = len(part) // 2
-            again = [part[:middle], part[middle:]] if answer.is_of_form else [[one] for one in part]
+            middle, made = len(part) // 2, _Made(answer, at, seconds)
+            smaller = [part[:middle], part[middle:]] if answer.is_of_form else [[one] for one in part]
+            again = [(one, made) for one in smaller]
             outcomes = part = ()
         for one, outcome in zip(part, outcomes, strict=True):
+            made = _Made(outcome, at, seconds)
             if len(part) > 1 and isinstance(outcome, Undeliverable) and outcome.is_of_form:
-                again.append([one])
+                again.append(([one], made))
             else:
                 self._suspect(one[0].event_id, outcome, is_of_each=isinstance(answer, EachOutcome))
-                record(self._settlement(one[0], _Made(outcome, at, seconds), is_alone=is_alone))
-        for smaller in again:
-            await self._send(smaller, record, is_first=False)
+                record(self._settlement(one[0], made, is_alone=is_alone))
+        for some, made in again:
+            if self._is_begun():
+                await self._send(some, record)
+            else:
+                for delivery, _ in some:
+                    record(self._put_off(delivery, made))
+
+    def _put_off(self, delivery: Delivery, made: _Made) -> Postponed:
+        """What was refused in a batch goes alone, when there is room, and is not given up before."""
+        self.suspects.add(delivery.event_id)
+        wait, kept = self._standing.pace.wait(asyncio.get_running_loop().time()), made.kept
+        return Postponed(
+            self._name,
+            delivery.event_id,
+            wait,
+            delivery.attempts + 1,
+            kept.reason,
+            kept.words,
+            refusals=self._refusals(delivery),
+            attempt=kept,
+        )
 
     def _suspect(self, event_id: str, outcome: Outcome, *, is_of_each: bool) -> None:
         if not isinstance(outcome, TryAgain):

@@ -81,9 +81,8 @@ class Lane:
         self._ready = Ready(self._batch, self._attempts.suspects)
         self._underway: dict[str, Delivery] = {}
         self._repeats = self._held = self._claimed = 0
-        self._idle = Calls()
+        self._idle, self._news = Calls(), NewsSignal()
         self._linger = Linger(destination, self._call_for_ready)
-        self._news = NewsSignal()
         self._is_stopping = False
         self._feeder: Tasks = ()
         self._recorder: Tasks = ()
@@ -254,7 +253,8 @@ class Lane:
 
     async def _attempt(self, batch: Sequence[Delivery]) -> None:
         was_closed = self._breaker.is_closed
-        await self._attempts.make(batch, self._record)
+        if rest := await self._attempts.make(batch, self._record):
+            await self._give_back([self._ended(one.event_id) for one in rest])
         if not (was_closed and self._breaker.is_closed) or self._pause() or not self._held:
             self._news.tell()
 

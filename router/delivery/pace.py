@@ -1,8 +1,8 @@
 """How many requests a destination may be sent in a time (`rate`): what is beyond it waits (pure; the clock is given).
 
 The time slides: at no moment have more than so many been begun within the last so many seconds. An attempt with several
-events is one request; so is each of a batch that is tried again event by event, and each for a receipt, which waits for
-nobody but counts.
+events is one request; so is each of a batch that is tried again event by event. Those for a receipt count, and wait for
+nothing.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Rules:
 (1) A batch of several that fails as a whole says of none of them whose fault it is: all of them are suspects from then
-    on, and so is what fails alone. What an answer says of each document by itself makes nobody a suspect.
+    on, and so is what fails alone, or was refused in a batch and waits for its turn to be tried alone. What an answer
+    says of each document by itself makes nobody a suspect.
 (2) What has an outcome that is no failure is none any more.
 (3) At most `MOST` are remembered. Beyond that, and after a restart or a reload, an event that failed goes in a batch
     once more, and is a suspect again if that fails.
