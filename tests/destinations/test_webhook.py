@@ -110,6 +110,25 @@ def test_in_binary_mode_attributes_are_headers_and_no_name_begins_one(subject: s
     assert '"' not in headers["ce-subject"]
 
 
+@pytest.mark.parametrize("letter", ["x", "%", "é", "\U0001f40b"])
+def test_in_binary_mode_no_name_makes_a_header_that_receivers_refuse(letter: str) -> None:
+    """Who deploys could else have the alert about him refused: the name of an image may be of any length."""
+    said = {"id": "1", "subject": f"Image/{letter * 9000}", "data": {"name": letter * 9000}}
+    post = posted(Document("1", as_json(said), CONTENT_TYPE), cloudevents="binary")
+
+    assert len(post.headers["ce-subject"]) < 5000
+    assert unquote(post.headers["ce-subject"]).startswith(f"Image/{letter * 100}")
+    assert "(9006 characters, sha256 " in unquote(post.headers["ce-subject"])
+    assert json.loads(post.body) == said["data"]
+
+
+def test_in_binary_mode_the_longest_name_of_kubernetes_is_whole() -> None:
+    subject = f"{'n' * 63}/{'K' * 63}/{'w' * 253}"
+    said = {"id": "1", "subject": subject, "data": {}}
+
+    assert posted(Document("1", as_json(said), CONTENT_TYPE), cloudevents="binary").headers["ce-subject"] == subject
+
+
 @pytest.mark.parametrize(
     "body", [b'{"id":"1"}', b'{"id":"1","data":null}', b'{"datacontenttype":"a/b","data":"x"}', b"x"]
 )
