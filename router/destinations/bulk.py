@@ -118,7 +118,7 @@ def judge(reply: Reply, count: int) -> AttemptOutcome:
 
 def _of_item(item: Mapping[str, Any], now: float) -> Outcome:
     """What became of one document; raises KeyError and TypeError where the item does not say."""
-    status, cause = item["status"], item.get("error") or {}
+    status = item["status"]
     if not isinstance(status, int):
         raise TypeError("a status is a number")
     if status == _ALREADY_THERE:
@@ -127,8 +127,14 @@ def _of_item(item: Mapping[str, Any], now: float) -> Outcome:
     if isinstance(outcome, Undeliverable):
         outcome = replace(outcome, is_of_form=outcome.is_of_form or status == _BAD_REQUEST)
     if isinstance(outcome, TryAgain | Undeliverable):
-        return replace(outcome, words=f"{cause.get('type', '')}: {cause.get('reason', '')}")
+        return replace(outcome, words=_words_of(item.get("error")))
     return outcome
+
+
+def _words_of(cause: object) -> str:
+    if isinstance(cause, dict):
+        return f"{cause.get('type', '')}: {cause.get('reason', '')}"
+    return cause if isinstance(cause, str) else ""
 
 
 def _lines(document: Document, now: float) -> Iterator[bytes]:

@@ -160,6 +160,18 @@ def test_an_item_is_the_outcome_of_its_document(status: int, outcome: Outcome) -
 
 
 @pytest.mark.parametrize(
+    ("cause", "words"),
+    [("mapper refused", "mapper refused"), (["x"], ""), (True, ""), (1.5, ""), (None, ""), ({"type": 1}, "1: ")],
+)
+def test_whatever_an_item_says_of_its_cause_it_has_its_outcome(cause: object, words: str) -> None:
+    """An answer that we can't read would be a mistake of ours, and count against the whole batch."""
+    items = [{"create": {"status": 400, "error": cause}}, {"create": {"status": 201}}]
+    found = judge(Reply(200, json.dumps({"errors": True, "items": items}), None, 0.0), 2)
+
+    assert found == EachOutcome((Undeliverable("http_400", words, is_of_form=True), Delivered()))
+
+
+@pytest.mark.parametrize(
     "text", ["", "[]", "{}", '{"items": 1}', '{"items": [1]}', '{"items": [{"index": {"status": 201}}]}',
              '{"items": [{"create": {"status": "201"}}]}', '{"items": [{"create": {"status": 201}}] ', '{"items": []}']
 )  # fmt: skip

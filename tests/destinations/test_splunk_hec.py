@@ -256,6 +256,11 @@ def test_a_code_says_whose_fault_it_is(status: int, code: int, outcome: Outcome)
     assert SplunkHecDialect(settings()).judge(reply(said, status)) == outcome
 
 
+@pytest.mark.parametrize("code", [{}, [], {"7": 7}, "7", None])
+def test_a_code_that_is_none_says_nothing(code: object) -> None:
+    assert SplunkHecDialect(settings()).judge(reply(json.dumps({"code": code}), 400)) == Undeliverable("http_400")
+
+
 def test_events_stand_one_after_the_other() -> None:
     post = SplunkHecDialect(settings()).compose([ONE, TWO], 0.0)
 

@@ -141,8 +141,10 @@ class SplunkHecDialect(OneRequest):
     def judge(self, reply: Reply) -> Outcome:
         """By the status, but for codes that speak of us (rule 5)."""
         outcome = judge_by_status(reply)
-        if isinstance(outcome, Undeliverable) and _member(reply.text, "code") in _REFUSES_US:
-            return TryAgain("refused_here", pauses=True)
+        if isinstance(outcome, Undeliverable):
+            code = _member(reply.text, "code")
+            if isinstance(code, int) and code in _REFUSES_US:
+                return TryAgain("refused_here", pauses=True)
         return outcome
 
     def _event(self, document: Document) -> bytes:
