@@ -153,8 +153,10 @@ def tell(
 ) -> DueMessage | None:
     """What a destination is told after an event that its route took (3); nothing where that is held back."""
     telling = incident.tellings.setdefault(route.destination, Telling())
-    telling.template, telling.active, telling.mute = route.template, list(route.active), list(route.mute)
-    telling.repeat_interval, telling.group_interval = route.repeat_interval, route.group_interval
+    if not is_held or telling.due is None:  # what is held takes nothing away from what waits
+        telling.active, telling.mute = list(route.active), list(route.mute)
+    telling.template, telling.repeat_interval = route.template, route.repeat_interval
+    telling.group_interval = route.group_interval
     telling.severity = worse(telling.severity, route.severity or facts.data["decision"]["severity"])
     if is_held:
         telling.suppressed += 1

@@ -71,7 +71,7 @@ class Teller:
                 continue
             telling.due = None
             is_news = next_state(incident, telling, now) == "changed"
-            if is_news and not self._is_told_now(incident, DueMessage(name, "changed"), 1):
+            if is_news and not self._is_told_now(incident, DueMessage(name, "changed"), 1, self._interval(telling)):
                 suppress(telling)
 
     def resend(self, incident: Incident) -> None:
@@ -87,8 +87,11 @@ class Teller:
                 telling.repeated_at = self._work.now
 
     def tell_again(self, incident: Incident, said: DueMessage, events: int) -> None:
-        """Tell of so many events that an interval has held back until now, unless something else holds them back."""
-        self._is_told_now(incident, said, events)
+        """Tell of so many events that an interval has held back until now, unless something else holds them back.
+
+        Other intervals do not: routes of other events have them.
+        """
+        self._is_told_now(incident, said, events, None)
 
     def send(self, incident: Incident, said: DueMessage, body: bytes | None) -> None:
         """Append a message; `body` is the event that made it, None where that is gone."""
@@ -108,11 +111,11 @@ class Teller:
             incident=incident.number,
         )
 
-    def _is_told_now(self, incident: Incident, said: DueMessage, events: int) -> bool:
+    def _is_told_now(self, incident: Incident, said: DueMessage, events: int, interval: str | None) -> bool:
         """Send a message about so many events that had to wait; whatever holds it back counts them."""
         telling = incident.tellings[said.destination]
         body, silence = self._waited(incident, telling)
-        source = silence.id if silence is not None else self._interval(telling)
+        source = silence.id if silence is not None else interval
         if incident.must_be_heard:
             source = None
         if source is None:

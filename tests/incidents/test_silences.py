@@ -315,6 +315,38 @@ def test_a_silenced_event_of_a_night_takes_nothing_away_from_others(tmp_path: Pa
     assert states == ["opened"]
 
 
+NEVER = TimeIntervalSettings.model_validate({"name": "never", "time_intervals": [{"years": ["1999"]}]})
+
+
+def test_what_a_night_has_held_back_waits_for_no_other_interval(tmp_path: Path) -> None:
+    """Events of one owner may take routes of which each has intervals of its own."""
+    world = World(tmp_path / "outbox.db", intervals=[office(), NEVER])
+    world.of_day += 23 * 3600.0 - world.of_day % 86400.0  # 23:00 UTC
+    for name in ("office", "never"):
+        world.tell(BAD, routes=[IncidentRoute("people", severity="high", active=(name,))])
+    world.pass_time(10 * 3600.0)
+    states = world.states()
+    world.close()
+
+    assert states == ["opened"]
+
+
+def test_news_that_wait_are_held_back_by_no_other_interval(tmp_path: Path) -> None:
+    world = World(tmp_path / "outbox.db", intervals=[NEVER])
+    always, never = (
+        IncidentRoute("people", severity="high"),
+        IncidentRoute("people", severity="high", active=("never",)),
+    )
+    world.tell(BAD, routes=[always])
+    world.tell(found(of="r.example/c0:2"), routes=[always])
+    world.tell(BAD, routes=[never])
+    world.pass_time(301.0)
+    states = world.states()
+    world.close()
+
+    assert states == ["opened", "changed"]
+
+
 def at_closing_time(folder: Path) -> World:
     """People were told of something, and news were put off, ten seconds before 18:00 UTC; they are due at night."""
     world = World(folder / "outbox.db", intervals=[office()])
