@@ -12,6 +12,8 @@ Rules:
     that somebody sees who was not told. What may pass (4yz) is tried again.
 (3) A refused sender or login speaks of us: the destination pauses. A refused message goes out as the minimal one.
 (4) No value begins a header: subjects have one line, addresses are those of the configuration, and the rest is ours.
+    None is read as an encoded word either (RFC 2047), which could say anything, or nothing that can be sent: `=?` is
+    escaped.
 (5) Templates escape values for HTML; where a text is plain, that is undone: neither needs care for the other.
 """
 
@@ -257,7 +259,8 @@ def _plain(text: str) -> str:
 
 def _subject(value: object) -> str:
     line = " ".join(_plain(value).split()) if isinstance(value, str) else ""
-    return cut_chars(str(escape(line, Markup.LINE)), SUBJECT_LIMIT) or "Gatecrier"
+    plain = str(escape(line, Markup.LINE)).replace("=?", r"=\u003f")
+    return cut_chars(plain, SUBJECT_LIMIT) or "Gatecrier"
 
 
 def _id(text: str) -> str:
