@@ -8,7 +8,7 @@ Order:
     folder where that has gone, too; a gap of `UNKNOWN` says that the last number could not be read. What waited is
     written to it: alerts go on.
 (4) What is still readable by the connections to the file of before (all of it where that was only removed) is taken
-    over beside that (`salvage`), and what the lanes have in memory.
+    over beside that (`taking`), and what the lanes have in memory.
 
 The trouble lasts for as long as something that was moved aside is there for somebody to look at; where nothing was left
 to be moved aside, for an hour. At most `LIMIT` are left behind: somebody or something destroys them again and again
@@ -22,7 +22,6 @@ import os
 import sqlite3
 import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -34,7 +33,7 @@ from router.outbox import damage, retaining, salvage, schema
 from router.outbox.damage import Watched
 from router.outbox.file import OpenedFile, SqliteFile
 from router.outbox.protocol import Delivery
-from router.outbox.statements import Change
+from router.outbox.taking import TakingOver
 from router.telemetry.causes import Cause, Troubles
 from router.telemetry.going_on import awaited_or_else
 from router.telemetry.logs import logger
@@ -78,7 +77,7 @@ class Replacing:
         self._file = file
         self._path = file.path
         self._troubles = troubles
-        self._held = held
+        self._taking = TakingOver(file, held)
         self._followed = replaced
         self._watched = Watched(self._path)
         self._task: asyncio.Task[None] | None = None
@@ -154,10 +153,7 @@ class Replacing:
         before, last = await self._exchanged(cause)
         self._watched = Watched(self._path)
         self._followed()
-        try:
-            await self._taken_over(before, last)
-        finally:
-            await before.close()
+        await self._taking.take_over(before, last)
 
     async def _exchanged(self, cause: Cause) -> tuple[OpenedFile, int]:
         while True:
@@ -192,27 +188,6 @@ class Replacing:
             salvage.count_on(connection, self._last + UNKNOWN if last is None else last)
             salvage.put_ledger(connection, ledger)
         log.error("outbox_replaced", path=str(self._path), moved_to=None if aside is None else str(aside))
-
-    async def _taken_over(self, before: OpenedFile, last: int) -> None:
-        began, taken, lost = time.monotonic(), 0, 0
-        with self._file.noting_settlements() as settled:
-            for first, end in [*_portions(1, last), *(await self._messages(before))]:
-                found = await before.read(salvage.read, first, end)
-                lost += len(found.unreadable)
-                if found.rows["events"]:
-                    done = await self._file.write(Change(partial(salvage.put, found=found, settled=settled), None))
-                    taken += done if isinstance(done, int) else 0
-            for one in self._held():
-                await self._file.write(Change(partial(salvage.keep, delivery=one), due=None))
-        seconds = round(time.monotonic() - began, 1)
-        log.warning("outbox_taken_over", events=taken, unreadable_events=lost, seconds=seconds)
-
-    async def _messages(self, before: OpenedFile) -> Sequence[tuple[int, int]]:
-        try:
-            found = await before.read(salvage.open_messages)
-        except sqlite3.Error:  # those that lanes hold are taken over all the same
-            return ()
-        return () if found is None else _portions(*found)
 
     async def _checked(self) -> None:
         own = ThreadPoolExecutor(1, thread_name_prefix="outbox-check", initializer=_step_back)
@@ -262,11 +237,6 @@ def _step_back() -> None:
     if sys.platform == "linux":  # elsewhere it would be the priority of the whole process
         with suppress(OSError):  # where it may not be changed, the check takes its share
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), STEP_BACK)
-
-
-def _portions(first: int, last: int) -> list[tuple[int, int]]:
-    """The numbers from the first to the last in portions, the newest first."""
-    return [(max(first, end - salvage.PORTION + 1), end) for end in range(last, first - 1, -salvage.PORTION)]
 
 
 def made_usable(path: Path) -> None:

@@ -60,6 +60,10 @@ class Accident:
             self.before()
         return self.connection.execute(statement, *values)  # type: ignore[arg-type] # passed on as it came
 
+    def executemany(self, statement: str, rows: Sequence[Sequence[object]]) -> object:
+        """Run it, without an accident."""
+        return self.connection.executemany(statement, rows)  # type: ignore[arg-type] # passed on as it came
+
 
 def writing(outbox: SqliteOutbox) -> sqlite3.Connection:
     """The connection on which the outbox writes."""

@@ -9,25 +9,40 @@ import sqlite3
 import stat
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import ParamSpec
 
 import pytest
 
 from router.errors import OutboxError
 from router.incidents import ledger
-from router.outbox import Accepted, DeliverySelection, NewEvent, Number, damage, replacing, salvage, schema
+from router.outbox import (
+    Accepted,
+    DeliverySelection,
+    NewEvent,
+    Number,
+    Wanted,
+    damage,
+    replacing,
+    salvage,
+    schema,
+    taking,
+)
 from router.outbox.collected import Collected, collect
 from router.outbox.observer import Unobserved
 from router.outbox.records import beside
 from router.outbox.sqlite import SqliteOutbox
-from router.outbox.statements import Append
+from router.outbox.statements import Append, OutboxStatement, Settle
+from router.outbox.writer import Writer
 from router.telemetry.causes import Cause
-from tests.outbox.stage import BODY, ME, NOW, REPLICA, new, sequences, stored
+from tests.outbox.stage import BODY, ME, NOW, REPLICA, Once, injure, new, sequences, stored
 from tests.patience import PATIENCE
 from tests.simulators.log import Log
+
+Arguments = ParamSpec("Arguments")
 
 
 class Heard(Unobserved):
@@ -369,6 +384,72 @@ async def test_what_is_settled_while_events_are_taken_over_is_settled(path: Path
     await outbox.close()
 
     assert waiting["slack"].pending == 1
+
+
+async def test_a_commit_that_takes_too_long_while_events_are_taken_over_loses_none(
+    path: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever admits is told that it takes too long; what is taken over stands nowhere else."""
+    monkeypatch.setattr(salvage, "PORTION", 2)
+    outbox = await opened(path, heard)
+    for number in range(1, 8):
+        await outbox.append(new(f"event-{number}"))
+    put, late, was_late = salvage.put, Writer._late, threading.Event()
+
+    def wait() -> None:
+        was_late.wait(PATIENCE)
+
+    def slow(connection: sqlite3.Connection, found: salvage.SalvagedRows, settled: Sequence[Settle]) -> int:
+        monkeypatch.setattr(salvage, "put", put)
+        injure(outbox, ["COMMIT"], wait)
+        return put(connection, found, settled)
+
+    def told_late(writer: Writer[OutboxStatement]) -> None:
+        late(writer)
+        was_late.set()
+
+    monkeypatch.setattr(salvage, "put", slow)
+    monkeypatch.setattr(Writer, "_late", told_late)
+    monkeypatch.setattr(outbox._file, "_late", 0.01)
+    remove_all(path)
+    await looked_after(outbox)
+    kept = await stored(outbox)
+    await outbox.close()
+
+    assert was_late.is_set()
+    assert kept == [(number, f"event-{number}") for number in range(1, 8)]
+
+
+def meeting_a_full_disk(write: Callable[Arguments, int], times: int) -> Callable[Arguments, int]:
+    """Does what this does, but not the first times."""
+    full = Once(sqlite3.OperationalError("database or disk is full"), times)
+
+    def written(*arguments: Arguments.args, **named: Arguments.kwargs) -> int:
+        full()
+        return write(*arguments, **named)
+
+    return written
+
+
+async def test_what_can_not_be_written_while_events_are_taken_over_is_tried_again(
+    path: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch, log: Log
+) -> None:
+    """The first portion meets a full disk twice; what the lanes hold does once more."""
+    monkeypatch.setattr(salvage, "PORTION", 2)
+    monkeypatch.setattr(taking, "AGAIN", 0.0)
+    outbox = await opened(path, heard)
+    for number in range(1, 8):
+        await outbox.append(new(f"event-{number}"))
+    await outbox.queue(ME).claim("slack", Wanted(1))
+    monkeypatch.setattr(salvage, "put", meeting_a_full_disk(salvage.put, 4))
+    monkeypatch.setattr(salvage, "keep", meeting_a_full_disk(salvage.keep, 2))
+    remove_all(path)
+    await looked_after(outbox)
+    kept = await stored(outbox)
+    await outbox.close()
+
+    assert kept == [(number, f"event-{number}") for number in range(1, 8)]
+    assert ["disk is full" in line["error"] for line in log.named("outbox_not_taken_over")] == [True] * 3
 
 
 async def test_a_folder_that_can_not_be_written_is_tried_again(
