@@ -4,7 +4,9 @@ Rules:
 (1) The event loop never waits for a flush: a thread commits (`writer`). Claims are small and what they read has just
     been written, so the loop reads them itself; whatever reads more has a thread and a connection of its own.
 (2) A file that was damaged or has gone is replaced under whoever uses it (`replacing`): what is asked meanwhile waits.
-(3) Subscribers are told of everything that became durable, even if whoever asked has gone or was told that it is late.
+(3) What is settled from then on is noted until the file of before is taken over (`noted`), and withdrawals wait for
+    that: only then can it be said what may go.
+(4) Subscribers are told of everything that became durable, even if whoever asked has gone or was told that it is late.
 """
 
 from __future__ import annotations
@@ -13,16 +15,14 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 from router.errors import OutboxError
-from router.outbox import schema, statements
+from router.outbox import schema
 from router.outbox.damage import DamagedError
+from router.outbox.opened import OpenedFile
 from router.outbox.protocol import (
     Wake,
 )
@@ -31,42 +31,12 @@ from router.outbox.settlement import (
     Postponed,
 )
 from router.outbox.statements import Append, Change, OutboxStatement, Settle, Withdraw
-from router.outbox.writer import LATE, Lazy, Operation, Writer, awaited, fail
+from router.outbox.writer import LATE, Operation, Writer, awaited, fail
 
 Result = TypeVar("Result")
-WrittenListener: TypeAlias = Callable[[Sequence[OutboxStatement]], None]
-Damaged: TypeAlias = Callable[[Writer[OutboxStatement], Sequence[Operation[OutboxStatement]], DamagedError], None]
 
 HELD_LIMIT = 60.0
 """Seconds that a command, which changes everything at once, waits for its change."""
-
-
-class OpenedFile:
-    """The connections to one file, and what uses them."""
-
-    def __init__(self, path: Path, written: WrittenListener, damaged: Damaged | None, late: float) -> None:
-        self.connections = [schema.connect(path), schema.connect(path), schema.connect(path, busy=0.0)]
-        self.reading, self.claiming, writing = self.connections
-        self.writer: Writer[OutboxStatement] = Writer(
-            writing,
-            statements.perform,
-            written,
-            damaged=damaged,
-            late=late,
-            lazy=Lazy(_is_settlement, Change(_nothing)),
-        )
-        self.reader = ThreadPoolExecutor(1, thread_name_prefix="outbox-reader")
-
-    async def read(self, query: Callable[..., Result], *arguments: object) -> Result:
-        """Read in the thread for that; raises sqlite3.Error."""
-        return await asyncio.get_running_loop().run_in_executor(self.reader, partial(query, self.reading, *arguments))
-
-    async def close(self) -> None:
-        """Finish what was asked and close."""
-        await self.writer.close()
-        await asyncio.to_thread(self.reader.shutdown)
-        for connection in self.connections:  # the last one moves the log into the file, unless that was moved aside
-            await asyncio.to_thread(connection.close)
 
 
 class SqliteFile:
@@ -89,7 +59,8 @@ class SqliteFile:
         self.appended: list[Callable[[], None]] = []
         """Are told, in the event loop, when events have become durable."""
         self._waiting: list[Operation[OutboxStatement]] = []
-        self._settled: list[Settle] | None = None
+        self._withdrawals: list[Operation[OutboxStatement]] = []
+        self._before: list[OpenedFile] = []
         self.damaged: Callable[[str], None] = lambda _: None
         """Is told, in the event loop, when the file is found damaged; whoever owns it replaces it."""
 
@@ -107,11 +78,17 @@ class SqliteFile:
         """Whether it can still write, or will soon."""
         return self._replacing or self._opened.writer.is_alive
 
+    @property
+    def is_replacing(self) -> bool:
+        """Whether it is to be replaced, or just is: what is asked waits."""
+        return self._replacing
+
     def write(self, asked: OutboxStatement, *, is_patient: bool = False) -> asyncio.Future[object]:
         """Have it written; the future ends when that is durable, with the result or an OutboxError."""
-        if self._settled is not None and isinstance(asked, Settle):
-            self._settled.append(asked)
-        if not self._replacing:
+        if isinstance(asked, Settle):
+            for before in self._before:
+                before.noted.note(asked)
+        if not (self._replacing or (self._before and isinstance(asked, Withdraw))):
             return self._opened.writer.submit(asked, is_patient=is_patient)
         done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         self._wait([Operation(asked, awaited(done), is_patient)])
@@ -164,37 +141,37 @@ class SqliteFile:
     async def replace(self, make: Callable[[], None]) -> OpenedFile:
         """Use another file from now on, which `make` puts in the place of this one, in a thread.
 
-        What is asked meanwhile waits for it. Returns the connections to the file of before, for whoever still reads in
-        it; he closes them.
+        What is asked meanwhile waits for it. Returns the connections to the file of before, for whoever takes over what
+        is in it, and lets go of it then.
 
         Raises:
             OutboxError: There is no other file; what waits goes on waiting, until it is too late.
         """
-        before, self._replacing = self._opened, True
+        before = self._opened
+        self._begin_replacing()
         await asyncio.wait([asyncio.ensure_future(before.writer.close())], timeout=self._late)
         await asyncio.to_thread(make)
         self._opened = self._open()
         self._replacing = False
-        waiting, self._waiting = self._waiting, []
-        self._opened.writer.take_over(waiting)
+        self._go_on()
         self.wake(None)
         return before
 
-    @contextmanager
-    def noting_settlements(self) -> Iterator[Sequence[Settle]]:
-        """What is settled meanwhile, as it comes."""
-        self._settled = []
-        try:
-            yield self._settled
-        finally:
-            self._settled = None
+    async def let_go(self, before: OpenedFile) -> None:
+        """Everything in this one is taken over: close it."""
+        self._before.remove(before)
+        if not self._before:
+            withdrawals, self._withdrawals = self._withdrawals, []
+            self._opened.writer.take_over(withdrawals)
+        await before.close()
 
     async def close(self) -> None:
         """Finish what was asked and close."""
         if self._is_closed:
             return
         self._is_closed = True
-        fail(self._waiting, OutboxError("the outbox is closed"))
+        for operation in (*self._waiting, *self._withdrawals):
+            operation.tell(OutboxError("the outbox is closed"))
         await self._opened.close()
         if self._lock is not None:
             os.close(self._lock)
@@ -202,15 +179,31 @@ class SqliteFile:
     def _taken_over(
         self, writer: Writer[OutboxStatement], operations: Sequence[Operation[OutboxStatement]], error: DamagedError
     ) -> None:
-        if writer is not self._opened.writer:  # the file was replaced meanwhile
-            self._opened.writer.take_over(operations)
-            return
+        if is_found_now := writer is self._opened.writer and not self._replacing:
+            self._begin_replacing()
+        places = [place for place, one in enumerate(self._before) if one.writer is writer]
+        for before in self._before[places[0] :] if places else ():  # those before it have noted it when it was asked
+            for operation in operations:
+                if isinstance(operation.asked, Settle):
+                    before.noted.note(operation.asked)
         self._wait(operations)
-        self._replacing = True
-        self.damaged(str(error))
+        if is_found_now:
+            self.damaged(str(error))
+        elif not self._replacing:  # it was replaced meanwhile
+            self._go_on()
+
+    def _begin_replacing(self) -> None:
+        if not self._replacing:
+            self._replacing = True
+            self._before.append(self._opened)
+
+    def _go_on(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        self._opened.writer.take_over(waiting)
 
     def _wait(self, operations: Sequence[Operation[OutboxStatement]]) -> None:
-        self._waiting += operations
+        for operation in operations:
+            (self._withdrawals if isinstance(operation.asked, Withdraw) else self._waiting).append(operation)
         late = OutboxError("the outbox is being replaced")
         asyncio.get_running_loop().call_later(self._late, fail, operations, late)
 
@@ -269,13 +262,3 @@ def locked(path: Path) -> int:
         os.close(descriptor)
         raise OutboxError(f"the outbox {path} is in use by another router; give each its own file") from error
     return descriptor
-
-
-def _is_settlement(asked: OutboxStatement) -> bool:
-    """What became of deliveries may be found out again after a power cut, by making them again."""
-    return isinstance(asked, Settle)
-
-
-def _nothing(connection: sqlite3.Connection) -> int:
-    connection.execute("UPDATE numbering SET last = last")
-    return 0

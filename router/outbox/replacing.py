@@ -8,7 +8,7 @@ Order:
     folder where that has gone, too; a gap of `UNKNOWN` says that the last number could not be read. What waited is
     written to it: alerts go on.
 (4) What is still readable by the connections to the file of before (all of it where that was only removed) is taken
-    over beside that (`taking`), and what the lanes have in memory.
+    over beside that (`taking`), and what the lanes have in memory. Meanwhile the new one may be replaced, too.
 
 The trouble lasts for as long as something that was moved aside is there for somebody to look at; where nothing was left
 to be moved aside, for an hour. At most `LIMIT` are left behind: somebody or something destroys them again and again
@@ -31,7 +31,8 @@ from pathlib import Path
 from router.errors import OutboxError
 from router.outbox import damage, retaining, salvage, schema
 from router.outbox.damage import Watched
-from router.outbox.file import OpenedFile, SqliteFile
+from router.outbox.file import SqliteFile
+from router.outbox.opened import OpenedFile
 from router.outbox.protocol import Delivery
 from router.outbox.taking import TakingOver
 from router.telemetry.causes import Cause, Troubles
@@ -94,6 +95,8 @@ class Replacing:
         self._last = self._last_number() or self._last
         if wrong := self._watched.look():
             self._begin(Cause.OUTBOX_REPLACED, wrong)
+        elif self._file.is_replacing:
+            self._begin(Cause.OUTBOX_DAMAGED, "it was found damaged, and could not be replaced")
         elif missing := self._missing():
             self._begin(Cause.OUTBOX_DAMAGED, f"{missing} bytes of it are missing")
 
@@ -112,12 +115,17 @@ class Replacing:
         if self._checking is not None:
             with suppress(sqlite3.ProgrammingError):  # it has just ended
                 self._checking.interrupt()
-        tasks = [task for task in (self._task, self._check) if task is not None]
-        if tasks:
-            await asyncio.wait(tasks, timeout=CLOSING)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSING):
+                while tasks := self._tasks():
+                    await asyncio.wait(tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._taking.close()
+
+    def _tasks(self) -> list[asyncio.Task[None]]:
+        return [one for one in (self._task, self._taking.task, self._check) if one is not None and not one.done()]
 
     def _last_number(self) -> int | None:
         try:
@@ -153,7 +161,7 @@ class Replacing:
         before, last = await self._exchanged(cause)
         self._watched = Watched(self._path)
         self._followed()
-        await self._taking.take_over(before, last)
+        self._taking.begin(before, last)
 
     async def _exchanged(self, cause: Cause) -> tuple[OpenedFile, int]:
         while True:

@@ -4,7 +4,8 @@ Rules:
 (1) Taken over is what somebody waits for or can replay: open deliveries with their events, under the numbers that they
     have. What everybody has received stays behind.
 (2) What can't be read is narrowed down to single events, and left out.
-(3) What became of a delivery while this goes on holds: it is written once more over what is taken over.
+(3) What became of a delivery since the file was given up holds: it is written once more over what is taken over
+    (`noted`).
 (4) What incidents are kept in is taken over whole before anything is written to the other file, table by table, so that
     nobody is told twice of what he knows. Where the numbers given to messages can't be read, it is counted on far
     beyond them. So are events that no incident was made of yet, here or at the collector: of our own the oldest
@@ -15,16 +16,17 @@ Rules:
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from router.events import without_sequence
+from router.outbox.noted import NotedSettlements
 from router.outbox.protocol import URGENCY, Delivery
 from router.outbox.queries import key
 from router.outbox.schema import MESSAGES_END
-from router.outbox.statements import Settle, perform
+from router.outbox.statements import perform
 
 PORTION = 500
 """Events of one transaction at most."""
@@ -61,6 +63,12 @@ _RANGES = """
     UNION ALL SELECT collected_consumed + 1, collected FROM incident_progress
 """
 """The first and the last number of what was not consumed: our own, and what was collected."""
+
+_KEEP = """
+    INSERT OR IGNORE INTO deliveries
+        (destination, sequence, state, attempts, due_at, reason, urgency, template, incident)
+    VALUES (?, ?, 'pending', ?, 0, '', ?, ?, ?)
+"""
 
 SalvagedRow: TypeAlias = tuple[object, ...]
 Ledger: TypeAlias = Mapping[str, list[SalvagedRow]]
@@ -131,17 +139,22 @@ def read(connection: sqlite3.Connection, first: int, last: int) -> SalvagedRows:
     return found
 
 
-def put(connection: sqlite3.Connection, found: SalvagedRows, settled: Sequence[Settle]) -> int:
+def put(connection: sqlite3.Connection, found: SalvagedRows, noted: NotedSettlements) -> int:
     """Write it, inside a transaction, with what has become of it since; returns how many events were taken over."""
     for table, rows in found.rows.items():
         names = _columns(connection, table)
         marks = ",".join("?" * len(names))
-        connection.executemany(f"INSERT OR IGNORE INTO {table} ({','.join(names)}) VALUES ({marks})", rows)  # noqa: S608 - names of our own
-    perform(connection, settled)
+        statement = f"INSERT OR IGNORE INTO {table} ({','.join(names)}) VALUES ({marks})"  # noqa: S608 - names of our own
+        if table == "events":
+            connection.executemany(statement, rows)
+            continue
+        destination, sequence = names.index("destination"), names.index("sequence")
+        new = [row for row in rows if connection.execute(statement, row).rowcount]
+        _settle(connection, noted, {(str(row[destination]), int(str(row[sequence]))) for row in new})
     return len(found.rows["events"])
 
 
-def keep(connection: sqlite3.Connection, delivery: Delivery) -> int:
+def keep(connection: sqlite3.Connection, delivery: Delivery, noted: NotedSettlements) -> int:
     """Write what a lane has in memory, unless it is there, inside a transaction; returns how many deliveries."""
     sequence, at = delivery.number.sequence, delivery.appended_at
     body = delivery.body if sequence < MESSAGES_END else without_sequence(delivery.body, sequence)
@@ -149,19 +162,26 @@ def keep(connection: sqlite3.Connection, delivery: Delivery) -> int:
         "INSERT OR IGNORE INTO events (sequence, key, appended_at, body, replica) VALUES (?, ?, ?, ?, ?)",
         (sequence, key(delivery.event_id, at), at, body, delivery.number.replica),
     )
-    return connection.execute(
-        "INSERT OR IGNORE INTO deliveries"
-        " (destination, sequence, state, attempts, due_at, reason, urgency, template, incident)"
-        " VALUES (?, ?, 'pending', ?, 0, '', ?, ?, ?)",
-        (
-            delivery.destination,
-            sequence,
-            delivery.attempts,
-            URGENCY[delivery.severity],
-            delivery.template,
-            delivery.incident,
-        ),
-    ).rowcount
+    count = connection.execute(_KEEP, _kept(delivery)).rowcount
+    if count:
+        _settle(connection, noted, {(delivery.destination, sequence)})
+    return count
+
+
+def _kept(delivery: Delivery) -> SalvagedRow:
+    return (
+        delivery.destination,
+        delivery.number.sequence,
+        delivery.attempts,
+        URGENCY[delivery.severity],
+        delivery.template,
+        delivery.incident,
+    )
+
+
+def _settle(connection: sqlite3.Connection, noted: NotedSettlements, deliveries: Collection[tuple[str, int]]) -> None:
+    for one in noted.about(connection, deliveries):  # one by one: several may be about the same delivery
+        perform(connection, [one])
 
 
 def count_on(connection: sqlite3.Connection, last: int) -> int:

@@ -199,7 +199,7 @@ def _settle(connection: sqlite3.Connection, settled: Sequence[Settle]) -> None:
     values, kept = list[object](), list[Sequence[object]]()
     for operation in settled:
         for one, held in zip(operation.settlements, operation.sequences, strict=True):
-            sequence = _sequence(connection, one.event_id) if held is None else held
+            sequence = sequence_of(connection, one.event_id) if held is None else held
             attempt = None if one.attempt is None else orjson.dumps(as_values(one.attempt)).decode()
             values += (one.destination, sequence, *_row(one, operation.now), attempt)
             if (receipt := _receipt(one)) is not None:
@@ -272,7 +272,8 @@ def _text(reason: str) -> str:
     return reason.replace("\0", "\ufffd")  # SQLite writes a text as JSON up to its first NUL
 
 
-def _sequence(connection: sqlite3.Connection, event_id: str) -> int | None:
+def sequence_of(connection: sqlite3.Connection, event_id: str) -> int | None:
+    """The number of an event; None where it is not in the file."""
     found = connection.execute(SEQUENCES, (orjson.dumps([event_id]).decode(),)).fetchone()
     return None if found is None else int(found[0])
 

@@ -62,7 +62,7 @@ class Accident:
 
     def executemany(self, statement: str, rows: Sequence[Sequence[object]]) -> object:
         """Run it, without an accident."""
-        return self.connection.executemany(statement, rows)  # type: ignore[arg-type] # passed on as it came
+        return self.connection.executemany(statement, rows)
 
 
 def writing(outbox: SqliteOutbox) -> sqlite3.Connection:

@@ -9,7 +9,7 @@ import sqlite3
 import stat
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from router.outbox import (
     DeliverySelection,
     NewEvent,
     Number,
+    Postponed,
     Wanted,
     damage,
     replacing,
@@ -31,11 +32,13 @@ from router.outbox import (
     schema,
     taking,
 )
+from router.outbox.attempt import Attempt
 from router.outbox.collected import Collected, collect
+from router.outbox.noted import NotedSettlements
 from router.outbox.observer import Unobserved
 from router.outbox.records import beside
 from router.outbox.sqlite import SqliteOutbox
-from router.outbox.statements import Append, OutboxStatement, Settle
+from router.outbox.statements import Append, OutboxStatement
 from router.outbox.writer import Writer
 from router.telemetry.causes import Cause
 from tests.outbox.stage import BODY, ME, NOW, REPLICA, Once, injure, new, sequences, stored
@@ -75,10 +78,14 @@ async def opened(path: Path, heard: Heard) -> SqliteOutbox:
 
 async def looked_after(outbox: SqliteOutbox) -> None:
     """What a second later would have been noticed has been, and is mended."""
-    own = outbox._replacing
-    own.look()
-    while (task := own._task or own._check) is not None and not task.done():
-        await asyncio.gather(task)
+    outbox._replacing.look()
+    await mended(outbox)
+
+
+async def mended(outbox: SqliteOutbox) -> None:
+    """What goes on has ended."""
+    while tasks := outbox._replacing._tasks():
+        await asyncio.gather(*tasks)
 
 
 def log_of(path: Path) -> Path:
@@ -332,13 +339,20 @@ async def test_a_folder_that_can_not_be_made_is_told_and_tried_again(
     _, pending = await asyncio.wait([task], timeout=0.1)
     told = heard.there[Cause.OUTBOX_REPLACED]
     folder.unlink()
-    await task
+    await mended(outbox)
     kept = await stored(outbox)
     await outbox.close()
 
     assert pending
     assert "can't be made: File exists; make it, writable for this user" in told
     assert kept == [(1, "before")]
+
+
+def corrupt() -> sqlite3.DatabaseError:
+    """What SQLite says of a damaged file."""
+    error = sqlite3.DatabaseError("database disk image is malformed")
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
 
 
 async def test_what_is_asked_while_the_file_is_exchanged_is_written_to_the_new_one(
@@ -350,9 +364,7 @@ async def test_what_is_asked_while_the_file_is_exchanged_is_written_to_the_new_o
     perform = outbox._file._opened.writer._perform
 
     def damaged(*_: object) -> list[object]:
-        error = sqlite3.DatabaseError("database disk image is malformed")
-        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-        raise error
+        raise corrupt()
 
     monkeypatch.setattr(outbox._file._opened.writer, "_perform", damaged)
     first, second = await asyncio.gather(outbox.append(new("b")), outbox.append(new("c")))
@@ -366,24 +378,135 @@ async def test_what_is_asked_while_the_file_is_exchanged_is_written_to_the_new_o
     assert Cause.OUTBOX_DAMAGED in heard.there
 
 
-async def test_what_is_settled_while_events_are_taken_over_is_settled(path: Path, heard: Heard) -> None:
+async def being_replaced(outbox: SqliteOutbox) -> None:
+    """The accident is noticed, and nothing is written to the file any more."""
+    outbox._replacing.look()
+    while not outbox._file.is_replacing:  # noqa: ASYNC110 - turns of the loop, no time
+        await asyncio.sleep(0)
+
+
+async def test_what_is_settled_while_the_file_is_exchanged_is_settled(path: Path, heard: Heard) -> None:
     """A delivery in hand, which the old file still calls pending, must not come again."""
     outbox = await opened(path, heard)
     queue = outbox.queue(ME)
-    await outbox.append(new("a"))
-    await outbox.append(new("b"))
+    for name in "abc":
+        await outbox.append(new(name))
+    await queue.claim("slack", Wanted(1))
     remove(path)
-    outbox._replacing.look()
-    task = outbox._replacing._task
-    assert task is not None
-    while outbox._file._settled is None:  # noqa: ASYNC110 - turns of the loop, no time
-        await asyncio.sleep(0)
-    await queue.settle([Accepted("slack", "a", NOW, 1)])
-    await task
-    waiting = await outbox.waiting()
+    await being_replaced(outbox)
+    await queue.settle([Accepted("slack", name, NOW, 1) for name in "ab"])  # one is claimed, one is not
+    await mended(outbox)
+    rows = await outbox.deliveries(DeliverySelection(), 10, is_open=True)
     await outbox.close()
 
-    assert waiting["slack"].pending == 1
+    assert [row.event_id for row in rows] == ["c"]
+
+
+async def test_settlements_that_meet_the_damage_are_settled(path: Path, heard: Heard) -> None:
+    outbox = await opened(path, heard)
+    queue = outbox.queue(ME)
+    for name in "ab":
+        await outbox.append(new(name))
+    await queue.claim("slack", Wanted(1))
+    injure(outbox, ["\n    WITH new"], Once(corrupt(), 2))
+    await queue.settle([Accepted("slack", "a", NOW, 1)])
+    await mended(outbox)
+    rows = await outbox.deliveries(DeliverySelection(), 10, is_open=True)
+    await outbox.close()
+
+    assert [row.event_id for row in rows] == ["b"]
+
+
+async def test_an_attempt_that_was_noted_is_told_once(
+    path: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several portions come after it."""
+    monkeypatch.setattr(salvage, "PORTION", 1)
+    outbox = await opened(path, heard)
+    queue = outbox.queue(ME)
+    for name in "abc":
+        await outbox.append(new(name))
+    await queue.claim("slack", Wanted(3))
+    remove(path)
+    await being_replaced(outbox)
+    await queue.settle([Postponed("slack", "b", 10.0, 1, "timeout", attempt=Attempt(NOW, 1.0, "timeout"))])
+    await mended(outbox)
+    query = "SELECT attempts, json_array_length(tried) FROM deliveries"
+    found = await outbox.read(lambda one: one.execute(query).fetchall())
+    await outbox.close()
+
+    assert sorted(found) == [(0, 0), (0, 0), (1, 1)]
+
+
+async def test_a_withdrawal_waits_until_it_is_known_what_may_go(path: Path, heard: Heard) -> None:
+    """Of `a` somebody can have heard; `b` goes, and its number with it."""
+    outbox = await opened(path, heard)
+    for name in "ab":
+        await outbox.append(new(name))
+    remove(path)
+    await being_replaced(outbox)
+    gone = await outbox.withdraw(["b"])
+    await mended(outbox)
+    kept = await stored(outbox)
+    await outbox.close()
+
+    assert gone == {"b"}
+    assert kept == [(1, "a")]
+
+
+async def test_a_file_that_is_damaged_while_it_takes_over_is_replaced_too(
+    path: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was taken over from the first is taken over again, and nothing is refused meanwhile."""
+    outbox = await opened(path, heard)
+    for number in range(1, 4):
+        await outbox.append(new(f"event-{number}"))
+    read, go_on, reading = salvage.read, threading.Event(), threading.Event()
+
+    def slow(connection: sqlite3.Connection, first: int, last: int) -> salvage.SalvagedRows:
+        reading.set()
+        go_on.wait(PATIENCE)
+        return read(connection, first, last)
+
+    monkeypatch.setattr(salvage, "read", slow)
+    remove_all(path)
+    outbox._replacing.look()
+    await asyncio.to_thread(reading.wait, PATIENCE)
+    await outbox.append(new("between"))
+    injure(outbox, ["BEGIN"], Once(corrupt(), 2))
+    after = await outbox.append(new("after"))
+    go_on.set()
+    await mended(outbox)
+    kept = await stored(outbox)
+    await outbox.close()
+
+    assert after == Number(REPLICA, 5)
+    assert kept == [(1, "event-1"), (2, "event-2"), (3, "event-3"), (4, "between"), (5, "after")]
+    assert len(damage.left_aside(path)) > 0
+
+
+async def test_a_damaged_file_that_a_mistake_left_in_its_place_is_replaced_at_the_next_look(
+    path: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = await opened(path, heard)
+    await outbox.append(new("a"))
+    injure(outbox, ["BEGIN"], Once(corrupt(), 2))
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("injected")
+
+    appending = asyncio.create_task(outbox.append(new("b")))
+    with monkeypatch.context() as once:
+        once.setattr(damage, "move_aside", broken)
+        while not outbox._file.is_replacing:  # noqa: ASYNC110 - turns of the loop, no time
+            await asyncio.sleep(0)
+        await mended(outbox)
+    await looked_after(outbox)
+    await appending
+    kept = await stored(outbox)
+    await outbox.close()
+
+    assert kept == [(1, "a"), (2, "b")]
 
 
 async def test_a_commit_that_takes_too_long_while_events_are_taken_over_loses_none(
@@ -399,10 +522,10 @@ async def test_a_commit_that_takes_too_long_while_events_are_taken_over_loses_no
     def wait() -> None:
         was_late.wait(PATIENCE)
 
-    def slow(connection: sqlite3.Connection, found: salvage.SalvagedRows, settled: Sequence[Settle]) -> int:
+    def slow(connection: sqlite3.Connection, found: salvage.SalvagedRows, noted: NotedSettlements) -> int:
         monkeypatch.setattr(salvage, "put", put)
         injure(outbox, ["COMMIT"], wait)
-        return put(connection, found, settled)
+        return put(connection, found, noted)
 
     def told_late(writer: Writer[OutboxStatement]) -> None:
         late(writer)
@@ -508,7 +631,7 @@ async def test_a_file_that_is_destroyed_again_and_again_fills_no_disk(
     _, pending = await asyncio.wait([task], timeout=0.1)
     before = heard.there[Cause.OUTBOX_DAMAGED]
     damage.left_aside(path)[0].unlink()
-    await task
+    await mended(outbox)
     await outbox.close()
 
     assert pending
