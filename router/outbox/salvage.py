@@ -11,6 +11,8 @@ Rules:
     beyond them. So are events that no incident was made of yet, here or at the collector: of our own the oldest
     `UNCONSUMED`, and as many that were collected. What is beyond that is delivered, but in no incident.
 (5) Both files have the tables of this release; which columns those have is asked of them.
+(6) No delivery is taken over without its event, nor to the event of another: what was appended again to the other file
+    has its deliveries there, under a number of its own.
 """
 
 from __future__ import annotations
@@ -117,9 +119,7 @@ def put_ledger(connection: sqlite3.Connection, found: Ledger) -> None:
     else:
         connection.execute("UPDATE incident_progress SET messages = ?, incidents = ?", (UNKNOWN, UNKNOWN))
     for table, rows in found.items():
-        names = _columns(connection, table)
-        marks = ",".join("?" * len(names))
-        connection.executemany(f"INSERT OR IGNORE INTO {table} ({','.join(names)}) VALUES ({marks})", rows)  # noqa: S608 - names of our own
+        connection.executemany(_insert(table, _columns(connection, table)), rows)
     connection.execute("COMMIT")
 
 
@@ -141,31 +141,40 @@ def read(connection: sqlite3.Connection, first: int, last: int) -> SalvagedRows:
 
 def put(connection: sqlite3.Connection, found: SalvagedRows, noted: NotedSettlements) -> int:
     """Write it, inside a transaction, with what has become of it since; returns how many events were taken over."""
-    for table, rows in found.rows.items():
-        names = _columns(connection, table)
-        marks = ",".join("?" * len(names))
-        statement = f"INSERT OR IGNORE INTO {table} ({','.join(names)}) VALUES ({marks})"  # noqa: S608 - names of our own
-        if table == "events":
-            connection.executemany(statement, rows)
-            continue
-        destination, sequence = names.index("destination"), names.index("sequence")
-        new = [row for row in rows if connection.execute(statement, row).rowcount]
-        _settle(connection, noted, {(str(row[destination]), int(str(row[sequence]))) for row in new})
-    return len(found.rows["events"])
+    names, rows = _columns(connection, "events"), found.rows["events"]
+    connection.executemany(_insert("events", names), rows)
+    sequence, of = names.index("sequence"), names.index("key")
+    there = {row[sequence] for row in rows if _is_there(connection, row[sequence], row[of])}
+    names, rows = _columns(connection, "deliveries"), found.rows["deliveries"]
+    insert, destination, sequence = _insert("deliveries", names), names.index("destination"), names.index("sequence")
+    new = [row for row in rows if row[sequence] in there and connection.execute(insert, row).rowcount]
+    _settle(connection, noted, {(str(row[destination]), int(str(row[sequence]))) for row in new})
+    return len(there)
 
 
 def keep(connection: sqlite3.Connection, delivery: Delivery, noted: NotedSettlements) -> int:
     """Write what a lane has in memory, unless it is there, inside a transaction; returns how many deliveries."""
     sequence, at = delivery.number.sequence, delivery.appended_at
     body = delivery.body if sequence < MESSAGES_END else without_sequence(delivery.body, sequence)
+    found_by = key(delivery.event_id, at)
     connection.execute(
         "INSERT OR IGNORE INTO events (sequence, key, appended_at, body, replica) VALUES (?, ?, ?, ?, ?)",
-        (sequence, key(delivery.event_id, at), at, body, delivery.number.replica),
+        (sequence, found_by, at, body, delivery.number.replica),
     )
-    count = connection.execute(_KEEP, _kept(delivery)).rowcount
-    if count:
-        _settle(connection, noted, {(delivery.destination, sequence)})
-    return count
+    if not (_is_there(connection, sequence, found_by) and connection.execute(_KEEP, _kept(delivery)).rowcount):
+        return 0
+    _settle(connection, noted, {(delivery.destination, sequence)})
+    return 1
+
+
+def _insert(table: str, names: Sequence[str]) -> str:
+    return f"INSERT OR IGNORE INTO {table} ({','.join(names)}) VALUES ({','.join('?' * len(names))})"  # noqa: S608 - names of our own
+
+
+def _is_there(connection: sqlite3.Connection, sequence: object, found_by: object) -> bool:
+    """Whether this number is that event's, rule (6)."""
+    found = connection.execute("SELECT 1 FROM events WHERE sequence = ? AND key = ?", (sequence, found_by))
+    return found.fetchone() is not None
 
 
 def _kept(delivery: Delivery) -> SalvagedRow:

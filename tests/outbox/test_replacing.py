@@ -509,6 +509,35 @@ async def test_a_damaged_file_that_a_mistake_left_in_its_place_is_replaced_at_th
     assert kept == [(1, "a"), (2, "b")]
 
 
+async def test_what_was_appended_again_has_no_second_delivery(
+    path: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever does not know whether it was stored appends it again; what lanes have in memory is older, too."""
+    outbox = await opened(path, heard)
+    for name in "ab":
+        await outbox.append(new(name))
+    await outbox.queue(ME).claim("slack", Wanted(1))
+    read, go_on, reading = salvage.read, threading.Event(), threading.Event()
+
+    def slow(connection: sqlite3.Connection, first: int, last: int) -> salvage.SalvagedRows:
+        reading.set()
+        go_on.wait(PATIENCE)
+        return read(connection, first, last)
+
+    monkeypatch.setattr(salvage, "read", slow)
+    remove_all(path)
+    outbox._replacing.look()
+    await asyncio.to_thread(reading.wait, PATIENCE)
+    for name in "ab":
+        await outbox.append(new(name))
+    go_on.set()
+    await mended(outbox)
+    numbers = await outbox.read(lambda one: one.execute("SELECT sequence FROM deliveries ORDER BY 1").fetchall())
+    await outbox.close()
+
+    assert numbers == [(3,), (4,)]
+
+
 async def test_a_commit_that_takes_too_long_while_events_are_taken_over_loses_none(
     path: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
