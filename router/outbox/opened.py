@@ -57,5 +57,7 @@ def _is_settlement(asked: OutboxStatement) -> bool:
 
 
 def _nothing(connection: sqlite3.Connection) -> int:
-    connection.execute("UPDATE numbering SET last = last")
+    """Write a page as it is. A row that is updated to what it was is not written, and nothing flushed for it."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    connection.execute(f"PRAGMA user_version = {version}")
     return 0

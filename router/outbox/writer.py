@@ -14,7 +14,7 @@ Order:
 
 (6) What may be made again after a power cut (`Lazy`) waits for no flush of its own: a transaction of nothing else is
     written without one, which the death of the process does not undo, and is flushed with the next that needs it, or
-    after `FLUSH_WITHIN` seconds.
+    after `FLUSH_WITHIN` seconds. What only reads is no such next one: SQLite flushes nothing where nothing has changed.
 
 Why the loop writes and the thread only commits: Python gives up its global lock at every step of a statement, and
 every thread that wants the lock back then takes turns with the busy loop. One step per batch in another thread costs a
@@ -59,7 +59,7 @@ class Lazy(Generic[Asked]):
     may_wait: Callable[[Asked], bool]
     """Whether this is such."""
     nothing: Asked
-    """What changes nothing, yet is flushed."""
+    """What changes nothing that is read, yet is written and flushed."""
 
 
 @dataclass(slots=True)
@@ -139,7 +139,7 @@ class Writer(Generic[Asked]):
         self._loop = asyncio.get_running_loop()
         self._waiting: list[Operation[Asked]] = []
         self._handed: Sequence[Operation[Asked]] = ()
-        self._is_busy = self._is_closing = False
+        self._is_busy = self._is_closing = self._is_flush = False
         self._alarm: asyncio.TimerHandle | None = None
         self._idle = asyncio.Event()
         self._idle.set()
@@ -199,11 +199,13 @@ class Writer(Generic[Asked]):
         self._is_busy = True
         self._alarm = self._loop.call_later(self._late_after, self._late)
         batch, self._waiting = self._waiting[:BATCH_LIMIT], self._waiting[BATCH_LIMIT:]
-        self._handed = batch
+        self._handed, self._is_flush = batch, False
         try:
             self._choose_flush(batch)
+            before = self._connection.total_changes
             self._connection.execute("BEGIN IMMEDIATE")
             results = self._perform(self._connection, [operation.asked for operation in batch])
+            self._is_flush = self._flushes and self._connection.total_changes != before
         except Exception as error:  # (3): nobody else would tell those who wait; the thread finds out which fails
             if not isinstance(error, sqlite3.Error | OutboxError):
                 log.exception("batch_not_written", count=len(batch))
@@ -218,10 +220,7 @@ class Writer(Generic[Asked]):
         if flushes is not self._flushes:
             self._connection.execute(f"PRAGMA synchronous = {'FULL' if flushes else 'NORMAL'}")
             self._flushes = flushes
-        if flushes and self._flush is not None:
-            self._flush.cancel()
-            self._flush = None
-        elif not flushes and self._flush is None:
+        if not flushes and self._flush is None:
             self._flush = self._loop.call_later(FLUSH_WITHIN, self._flush_now)
 
     def _flush_now(self) -> None:
@@ -239,6 +238,9 @@ class Writer(Generic[Asked]):
         self._is_busy = False
         if self._alarm is not None:
             self._alarm.cancel()
+        if self._is_flush and self._flush is not None and not any(isinstance(of, OutboxError) for of in results):
+            self._flush.cancel()
+            self._flush = None
         self._hand_over()
         told = list(zip(batch, results, strict=True))
         if self._damaged is not None and (error := next((of for _, of in told if isinstance(of, DamagedError)), None)):

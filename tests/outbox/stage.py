@@ -54,6 +54,11 @@ class Accident:
         """As the connection says."""
         return self.connection.in_transaction
 
+    @property
+    def total_changes(self) -> int:
+        """As the connection says."""
+        return self.connection.total_changes
+
     def execute(self, statement: str, *values: object) -> object:
         """Have the accident, then run it."""
         if statement.startswith(self.words):

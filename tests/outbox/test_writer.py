@@ -13,6 +13,7 @@ import pytest
 from router.errors import OutboxError
 from router.outbox import NewEvent, Number, SetAside
 from router.outbox.sqlite import SqliteOutbox
+from router.outbox.statements import Change
 from router.outbox.writer import BATCH_LIMIT, FLUSH_WITHIN, Lazy, Operation, Writer
 from tests.outbox.stage import ME, REPLICA, Holder, Once, injure, new, sequences, stored, writing
 from tests.patience import PATIENCE
@@ -403,10 +404,12 @@ class Flushes:
         """Write a batch."""
         (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()
         self.batches.append(("".join(asked), synchronous == FULL))
-        connection.executemany("INSERT INTO words VALUES (?)", [(word,) for word in asked])
+        connection.executemany("INSERT INTO words VALUES (?)", [(word,) for word in asked if word != READ])
         return asked
 
 
+READ = "?"
+"""Changes nothing."""
 FULL = 2
 """Of `PRAGMA synchronous`."""
 
@@ -453,3 +456,39 @@ async def test_a_flush_of_others_is_one_for_all(path: Path) -> None:
     assert waiting == [True, False]
     await made.writer.close()
     made.connection.close()
+
+
+async def test_what_only_reads_neither_needs_a_flush_nor_is_one(path: Path) -> None:
+    """SQLite flushes nothing for it; what waits for a flush would wait for the next that changes something."""
+    made = Flushes(path)
+    waiting = []
+    for word in (READ, "a", READ, "B", READ):
+        await made.writer.submit(word)
+        waiting.append(made.writer._flush is not None)
+
+    assert waiting == [False, True, True, False, False]
+    await made.writer.close()
+    made.connection.close()
+
+
+async def test_a_flush_that_fails_is_none(path: Path) -> None:
+    made = Flushes(path)
+    await made.writer.submit("a")
+    injure(made.writer, ["COMMIT"], Once(sqlite3.OperationalError("disk I/O error"), 2))
+    with pytest.raises(OutboxError):
+        await made.writer.submit("B")
+    is_waiting = made.writer._flush is not None
+    await made.writer.close()
+    made.connection.close()
+
+    assert is_waiting
+
+
+async def test_the_flush_of_settlements_writes_something_to_be_flushed(outbox: SqliteOutbox, path: Path) -> None:
+    """A row that is updated to what it was is not written."""
+    log = path.with_name(f"{path.name}-wal")
+    before = log.stat().st_size
+    outbox._file._opened.writer._flush_now()
+    await outbox._file.write(Change(lambda _: 0))
+
+    assert log.stat().st_size > before
