@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +233,65 @@ def test_a_file_that_can_not_be_read_is_told(capsys: Captured, config: str, tmp_
 
     assert code == 3
     assert answer["problem"].startswith("it can't be read: it has more than")
+
+
+def test_a_folder_that_can_not_be_searched_is_told_and_hides_nothing_else(
+    capsys: Captured, config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever may not look must not say that it is fine; root may look everywhere, so the refusal is played."""
+    hidden = tmp_path / "deploy" / "hid"
+    hidden.mkdir(parents=True)
+    (tmp_path / "deploy" / "later").mkdir()
+    written(hidden, pod(DENIED))
+    written(hidden.parent / "later", pod(FREE))
+    scandir = os.scandir
+
+    def refusing(path: str) -> object:
+        if path == str(hidden):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    code, (told, fine), _ = said(capsys, config, str(hidden.parent))
+    alone, _, _ = said(capsys, config, str(hidden))
+
+    assert (code, alone) == (3, 3)
+    assert (told["file"], told["problem"]) == (str(hidden), "it can't be read: Permission denied")
+    assert (told["exit_code"], fine["exit_code"]) == (3, 0)
+
+
+def test_what_may_not_be_looked_at_is_told(
+    capsys: Captured, config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusing(path: Path) -> bool:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "is_dir", refusing)
+    code, (told,), _ = said(capsys, config, str(tmp_path / "closed" / "a.yaml"))
+
+    assert (code, told["problem"]) == (3, "it can't be read: Permission denied")
+
+
+def test_a_pipe_is_read_where_it_is_named_and_told_where_it_lies_in_a_folder(
+    capsys: Captured, config: str, tmp_path: Path
+) -> None:
+    """Reading one that nobody writes to would never end."""
+    folder = tmp_path / "deploy"
+    folder.mkdir()
+    os.mkfifo(pipe := folder / "f.yaml")
+    (folder / "gone.yaml").symlink_to("nowhere")
+    code, answers, _ = said(capsys, config, str(folder))
+    writer = threading.Thread(target=pipe.write_text, args=(json.dumps(pod(FREE)),))
+    writer.start()
+    named, (fine,), _ = said(capsys, config, str(pipe))
+    writer.join()
+
+    assert code == 3
+    assert [answer["problem"] for answer in answers] == [
+        "it can't be read: it is not a regular file; name it, if it is meant",
+        "it can't be read: No such file or directory",
+    ]
+    assert (named, fine["object"]["name"]) == (0, "web")
 
 
 def test_more_objects_than_can_be_checked_at_once_are_refused(

@@ -23,7 +23,7 @@ if it were created. Reads YAML (several documents, lists) and JSON, folders, and
 Exit code 0: everything would be let in. 1: something would be rejected where it is enforced, whatever is enforced \
 today (with --in-force: something would really be rejected). 2: the command line is wrong, or names a file \
 that there is not. 3: the configuration can't be read, or something could not be told and nothing is known to be \
-wrong: an image could not be checked, a document could not be read, or there was no object at all."""
+wrong: an image could not be checked, a document or a folder could not be read, or there was no object at all."""
 _EXAMPLES = """
 gatecrier check --config gatecrier.yaml deploy/
 helm template shop | gatecrier check --config gatecrier.yaml -

@@ -10,6 +10,8 @@ Rules:
 (4) What can't be read is told, with file and line, and nothing of that document is judged. A document that is no object
     of Kubernetes can't be judged; passing over it would be saying that it is fine.
 (5) Folders are searched for *.yaml, *.yml and *.json, in the order of their names; links to folders are not followed.
+    What can't be searched is told like a file that can't be read. What is no regular file (a pipe, a device) is read
+    where it is named itself, and told where it lies in a folder.
 
 Bounds: 64 MiB a file, 10,000 files, 256 MiB and 100,000 objects in all, and what `MANIFESTS` says.
 """
@@ -85,36 +87,66 @@ class UnreadableManifest:
 
 
 ReadManifest: TypeAlias = ManifestReview | UnreadableManifest
+NamedFile: TypeAlias = Path | str | UnreadableManifest
+"""A file, standard input, or what was found in a folder and can't be read."""
 
 
-def files(names: Sequence[str]) -> list[Path | str]:
+def files(names: Sequence[str]) -> list[NamedFile]:
     """The files that these names mean; `-` is standard input.
 
     Raises:
         MisusedError: There is no such file, or there are too many.
     """
-    found: list[Path | str] = []
+    found: list[NamedFile] = []
     for name in names:
-        if name == STANDARD_INPUT:
-            found.append(name)
-        elif (path := Path(name)).is_dir():
-            found += _inside(path)
-        elif path.exists():
-            found.append(path)
-        else:
-            raise MisusedError(f"there is no file or folder {shown(name)}")
+        path = Path(name)
+        try:
+            if name == STANDARD_INPUT:
+                found.append(name)
+            elif path.is_dir():
+                found += _inside(path)
+            elif path.exists():
+                found.append(path)
+            else:
+                raise MisusedError(f"there is no file or folder {shown(name)}")
+        except OSError as error:  # whether there is one is not to be learnt
+            found.append(_unreadable(name, error))
         if len(found) > FILES_LIMIT:
             raise MisusedError(f"there are more than {FILES_LIMIT} files; give fewer at once")
     return list(dict.fromkeys(found))
 
 
-def _inside(folder: Path) -> Iterator[Path]:
-    for here, folders, names in os.walk(folder):
+def _inside(folder: Path) -> Iterator[NamedFile]:
+    refused: list[OSError] = []
+    for here, folders, names in os.walk(folder, onerror=refused.append):
+        yield from _told(refused, folder)
         folders.sort()
-        yield from (Path(here) / name for name in sorted(names) if name.endswith(_ENDINGS))
+        yield from (_in_folder(Path(here) / name) for name in sorted(names) if name.endswith(_ENDINGS))
+    yield from _told(refused, folder)
 
 
-def read_all(files: Sequence[Path | str], namespace: str) -> list[ReadManifest]:
+def _told(refused: list[OSError], folder: Path) -> Iterator[UnreadableManifest]:
+    while refused:
+        error = refused.pop(0)
+        yield _unreadable(str(error.filename or folder), error)
+
+
+def _in_folder(file: Path) -> NamedFile:
+    try:
+        is_regular = stat.S_ISREG(file.stat().st_mode)
+    except OSError as error:
+        return _unreadable(str(file), error)
+    return (
+        file if is_regular else _unreadable(str(file), ValueError("it is not a regular file; name it, if it is meant"))
+    )
+
+
+def _unreadable(name: str, error: OSError | ValueError) -> UnreadableManifest:
+    cause = error.strerror if isinstance(error, OSError) else str(error)
+    return UnreadableManifest(name, None, f"it can't be read: {cause}")
+
+
+def read_all(files: Sequence[NamedFile], namespace: str) -> list[ReadManifest]:
     """Every object in these files.
 
     Raises:
@@ -132,14 +164,16 @@ def read_all(files: Sequence[Path | str], namespace: str) -> list[ReadManifest]:
     return found
 
 
-def read(file: Path | str, namespace: str) -> Iterator[ReadManifest]:
+def read(file: NamedFile, namespace: str) -> Iterator[ReadManifest]:
     """Every object in a file; `namespace` is where those are created that name none."""
+    if isinstance(file, UnreadableManifest):
+        yield file
+        return
     name = "standard input" if file == STANDARD_INPUT else str(file)
     try:
         content = _content(file)
     except (OSError, ValueError) as error:
-        cause = error.strerror if isinstance(error, OSError) else str(error)
-        yield UnreadableManifest(name, None, f"it can't be read: {cause}")
+        yield _unreadable(name, error)
         return
     yield from of_content(name, content, namespace)
 
