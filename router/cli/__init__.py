@@ -16,6 +16,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 from router import __version__
 from router.cli import (
@@ -135,12 +136,17 @@ def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _fill_standard_descriptors() -> None:
-    """A file that got the number of a closed standard error would be written into by the log."""
+    """A file that got the number of a closed standard error would be written into by the log.
+
+    Standard input that was closed is empty, for whoever reads it or asks whether it is a terminal.
+    """
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - for as long as we run
 
 
 def _complain(text: str) -> None:

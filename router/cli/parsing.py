@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     Subcommands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
 
 DEFAULT_CONFIG = Path("/etc/gatecrier/gatecrier.yaml")
+MOST = 10**9
+"""The largest limit: more than there can be of anything, and fewer than any number of a database."""
 _HEAD = "example"
 
 
@@ -108,8 +110,8 @@ def _at_least_one(text: str) -> int:
         number = int(text)
     except ValueError:
         number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{shown(text, 100)} is no number from 1 on")
+    if not 1 <= number <= MOST:
+        raise argparse.ArgumentTypeError(f"{shown(text, 100)} is no number from 1 to {MOST}")
     return number
 
 

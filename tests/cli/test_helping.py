@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shlex
 import shutil
@@ -98,6 +99,38 @@ def test_a_command_without_standard_output_ends_quietly_too(tmp_path: Path) -> N
     ended = subprocess.run(["sh", "-c", script], stderr=subprocess.PIPE, timeout=60, check=False)
 
     assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["check", "-"], 3, "there is no object in what was given\n"),
+        (["templates", "send", "pagerduty", "--destination", "pager"], 2, "say --yes where nobody can be asked\n"),
+    ],
+)
+def test_standard_input_that_was_closed_is_empty(
+    tmp_path: Path, arguments: Sequence[str], code: int, told: str
+) -> None:
+    pager = {"name": "pager", "kind": "pagerduty", "routing_key": {"file": "key"}}
+    (tmp_path / "key").write_text("a" * 32)
+    document = {"cluster": "a", "policy": [{"pattern": "**", "verifier": "deny"}], "destinations": [pager]}
+    (tmp_path / "c.yaml").write_text(json.dumps(document))
+    script = f"exec {shlex.join([*PROGRAM, *arguments, '--config', str(tmp_path / 'c.yaml')])} <&-"
+    ended = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=60, check=False)
+
+    assert (ended.returncode, ended.stdout) == (code, "")
+    assert ended.stderr.endswith(told)
+
+
+@pytest.mark.parametrize("number", ["0", "x", "1000000001", "9223372036854775808", "9" * 5000])
+def test_a_limit_that_nothing_can_have_is_a_mistake_of_the_command_line(
+    capsys: pytest.CaptureFixture[str], number: str
+) -> None:
+    for group, command in (("events", "tail"), ("incidents", "list"), ("deliveries", "list")):
+        with pytest.raises(SystemExit, match="2"):
+            main([group, command, "-n", number])
+
+        assert capsys.readouterr().err.endswith(" is no number from 1 to 1000000000\n")
 
 
 def test_the_demo_ends_quietly_when_nobody_reads_on() -> None:
