@@ -12,7 +12,7 @@ from router.destinations.catalogue import DestinationSettings, kind_named
 from router.destinations.egress import EgressSettings
 from router.destinations.kind import AnyKind
 from router.destinations.uses import Use, WrittenDestination, uses_of
-from router.errors import ConfigurationError
+from router.errors import ConfigurationError, MisusedError
 from router.fields import ReadingContext, SettingsModel
 from router.rendering.markup import Markup
 from router.rendering.settings import TemplatesSettings
@@ -86,11 +86,12 @@ def destination_of(path: Path, name: str, environment: Mapping[str, str]) -> Des
     """The settings of one destination, with the secrets that they name.
 
     Raises:
-        ConfigurationError: The configuration can't be read, there is no such destination, or it can't be used.
+        MisusedError: There is no such destination.
+        ConfigurationError: The configuration can't be read, or the destination can't be used.
     """
     items = {str(item["name"]): item for item in destination_items(path)}
     if name not in items:
-        raise ConfigurationError(f"{shown(name)} names no destination of {path}; {advice(name, sorted(items))}")
+        raise MisusedError(f"{shown(name)} names no destination of {path}; {advice(name, sorted(items))}")
     reading = Reading(path, environment)
     context = ReadingContext(reading.folder, reading, reading.read)
     adapter: TypeAdapter[DestinationSettings] = TypeAdapter(DestinationSettings)

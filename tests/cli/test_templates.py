@@ -299,9 +299,10 @@ def test_a_secret_that_is_not_there_and_a_destination_that_is_not_there_are_told
     assert (code, out) == (3, "")
     assert "NOBODY_HAS_THIS" in err
 
-    code, _, err = said(capsys, "render", "mine", "--config", config, "--destination", "pagr")
-    assert code == 3
-    assert err.startswith('"pagr" names no destination of')
+    for command in ("render", "send"):
+        code, _, err = said(capsys, command, "mine", "--config", config, "--destination", "pagr")
+        assert code == 2
+        assert err.startswith('"pagr" names no destination of')
 
 
 @pytest.mark.parametrize(

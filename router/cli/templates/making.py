@@ -123,7 +123,8 @@ def made(template: Entry, event: Mapping[str, object], destination: tuple[Path, 
 
     Raises:
         TemplateError: The template fails.
-        ConfigurationError: The destination is not there, or can't be used.
+        MisusedError: The destination is not there.
+        ConfigurationError: It can't be used.
     """
     if destination is None:
         found = rendered(template, event, template.markups[0], "example", "webhook")

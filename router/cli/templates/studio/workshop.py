@@ -148,7 +148,10 @@ class Workshop:
         if destination is None or config is None:
             done, kind = made(template, event, None), _kind(template)
         else:
-            done, told = made(template, event, (config, destination)), told_by(config).get(destination)
+            try:
+                done, told = made(template, event, (config, destination)), told_by(config).get(destination)
+            except MisusedError as error:  # the page names those that there were
+                raise ConfigurationError(str(error)) from error
             kind = told.kind.name if told is not None and told.kind is not None else ""
         body = done.body.decode(errors="replace")
         values = [*values_of(done.body)]
