@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from router.cli.answering import CommandAnswer, Object, answered, forms, moment, moment_or_none
 from router.cli.events import opened
-from router.cli.exit_codes import YES
+from router.cli.exit_codes import NO, YES
 from router.cli.parsing import command, configured, group, limited
 from router.cli.tables import table
 from router.errors import MisusedError
-from router.text import advice, shown
+from router.text import SHOWN, advice, cut, one_line, shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
     from router.cli.parsing import Subcommands
-    from router.outbox import DeliveryRow, DeliverySelection, Records
+    from router.outbox import DeliveryRow, DeliverySelection
+    from router.outbox.records import SqliteRecords
 
 STATES = ("pending", "set_aside", "delivered", "discarded")
 
@@ -48,7 +50,8 @@ def add(subcommands: Subcommands) -> None:
         inner,
         "replay",
         brief="try deliveries again now, with their original ids",
-        text="Makes deliveries that were set aside (or wait) due now. They keep their event ids.",
+        text="Makes deliveries that were set aside (or wait) due now. They keep their event ids. Exit code 1 if an "
+        "event that is named is not stored here.",
         examples="gatecrier deliveries replay --destination slack",
     )
     replay.add_argument("--to", metavar="NAME", help="send the events to this destination instead")
@@ -58,7 +61,8 @@ def add(subcommands: Subcommands) -> None:
         inner,
         "discard",
         brief="give deliveries up for good",
-        text="Gives deliveries up for good. They stay listed as discarded until their events are forgotten.",
+        text="Gives deliveries up for good. They stay listed as discarded until their events are forgotten. Exit "
+        "code 1 if an event that is named is not stored here.",
         examples="gatecrier deliveries discard --destination slack --event ID",
     )
     _selecting(discard, ("set_aside", "pending"), _discard)
@@ -84,7 +88,7 @@ def _selection(arguments: argparse.Namespace) -> DeliverySelection:
 
 
 @asynccontextmanager
-async def _records(arguments: argparse.Namespace) -> AsyncIterator[Records]:
+async def _records(arguments: argparse.Namespace) -> AsyncIterator[SqliteRecords]:
     """The outbox, where the destination that is meant is one; raises GatecrierError."""
     from router.settings.part import destination_names  # noqa: PLC0415 - imported only where it is needed
 
@@ -128,13 +132,24 @@ async def _changed(arguments: argparse.Namespace, what: str) -> int:
             raise MisusedError("name what is meant: --destination, --event, --state or --all")
         selection = DeliverySelection(state=DeliveryState.SET_ASIDE)
     async with _records(arguments) as records:
+        missing = await _missing(records, arguments.event)
         if what == "replay":
             count = await records.replay(selection, arguments.to)
         else:
             count = await records.discard(selection, time.time())
     done = "discarded" if what == "discard" else f"due at {arguments.to}" if arguments.to else "due again"
     print(f"{count} deliver{'y' if count == 1 else 'ies'} {done}")
-    return YES
+    for one in missing:
+        print(f"no event {one_line(cut(one, SHOWN))} is stored here", file=sys.stderr)
+    return NO if missing else YES
+
+
+async def _missing(records: SqliteRecords, ids: Sequence[str]) -> Sequence[str]:
+    """Those that no event has."""
+    from router.outbox.stored import Stretch  # noqa: PLC0415 - imported only where it is needed
+
+    found = {one.id for one in await records.events(Stretch(ids=ids), len(ids))} if ids else set()
+    return [one for one in dict.fromkeys(ids) if one not in found]
 
 
 def _cells(row: DeliveryRow) -> Sequence[str]:

@@ -218,6 +218,20 @@ def test_a_delivery_is_discarded(capsys: pytest.CaptureFixture[str], config: str
 
 
 @pytest.mark.parametrize("command", ["replay", "discard"])
+def test_an_event_that_is_not_stored_is_told_and_the_others_are_changed(
+    capsys: pytest.CaptureFixture[str], config: str, command: str
+) -> None:
+    """One that is stored and has nothing left to change is done."""
+    nobody = said(capsys, "deliveries", command, "--config", config, "--event", "nope")
+    both = said(capsys, "deliveries", command, "--config", config, "--event", "nope", "--event", "event-1")
+    delivered = said(capsys, "deliveries", command, "--config", config, "--event", "event-2")
+
+    assert (nobody[0], nobody[1][:13], nobody[2]) == (1, "0 deliveries ", "no event nope is stored here\n")
+    assert (both[0], both[1][:13], both[2]) == (1, "2 deliveries ", nobody[2])
+    assert (delivered[0], delivered[1][:13], delivered[2]) == (0, "0 deliveries ", "")
+
+
+@pytest.mark.parametrize("command", ["replay", "discard"])
 def test_nothing_is_changed_without_saying_what(capsys: pytest.CaptureFixture[str], config: str, command: str) -> None:
     code, _, err = said(capsys, "deliveries", command, "--config", config)
 
