@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 from router.text import shown
 
 if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
     Subcommands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
 
 DEFAULT_CONFIG = Path("/etc/gatecrier/gatecrier.yaml")
@@ -117,12 +119,28 @@ def _at_least_one(text: str) -> int:
 
 def duration(text: str) -> float:
     """Seconds, written as in a configuration; for argparse."""
-    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - imported only where it is needed
+    from pydantic import TypeAdapter  # noqa: PLC0415 - imported only where it is needed
 
     from router.fields import Duration  # noqa: PLC0415 - the same
 
+    return _as_configured(TypeAdapter(Duration), text)
+
+
+def end(text: str) -> float:
+    """When something ends, in seconds since 1970, written as in a configuration; for argparse."""
+    from pydantic import TypeAdapter  # noqa: PLC0415 - as above
+
+    from router.policy.ends import End  # noqa: PLC0415 - as above
+
+    return _as_configured(TypeAdapter(End), text)
+
+
+def _as_configured(kind: TypeAdapter[float], text: str) -> float:
+    from pydantic import ValidationError  # noqa: PLC0415 - as above
+
+    from router.settings.wording import worded  # noqa: PLC0415 - as above
+
     try:
-        found: float = TypeAdapter(Duration).validate_python(text)
+        return kind.validate_python(text)
     except ValidationError as error:
-        raise argparse.ArgumentTypeError(error.errors()[0]["msg"]) from error
-    return found
+        raise argparse.ArgumentTypeError(worded(error.errors()[0], float, text, ())) from error

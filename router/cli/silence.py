@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 import time
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 from router.cli import events
 from router.cli.answering import CommandAnswer, Object, answered, forms, moment, moment_or_none
 from router.cli.exit_codes import NO, YES
-from router.cli.parsing import command, configured, duration, group
+from router.cli.parsing import command, configured, duration, end, group
 from router.cli.tables import table
 from router.errors import MisusedError
-from router.text import one_line, shown
+from router.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,8 @@ def add(subcommands: Subcommands) -> None:
         inner,
         "add",
         brief="add a silence, and print its id",
-        text="Adds a silence, which is in force when this returns, and prints its id. At its end each destination from "
+        text="Adds a silence, which is in force when this returns, and prints its id; on standard error it "
+        "says until when it holds. At its end each destination from "
         "which something was held back gets a summary. The events lane is never silenced.",
         examples="gatecrier silence add 'request.namespace = ci' --author al --reason x --for 2h",
     )
@@ -51,7 +52,9 @@ def add(subcommands: Subcommands) -> None:
     until.add_argument(
         "--for", dest="lasts", metavar="DURATION", type=duration, help="for 30m, 2h, 7d ...; at most 90d"
     )
-    until.add_argument("--until", metavar="TIME", type=_time, help="until a time, as in 2026-11-23T18:00:00Z")
+    until.add_argument(
+        "--until", metavar="END", type=end, help="until a time (2026-11-23T18:00:00Z), or the end of a day in UTC"
+    )
     configured(adding, _add, of_collector=True)
     listing = command(
         inner,
@@ -86,14 +89,6 @@ def add(subcommands: Subcommands) -> None:
     configured(expire, _expire, of_collector=True)
 
 
-def _time(text: str) -> float:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{shown(text)} is no time; write 2026-11-23T18:00:00Z") from None
-    return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
-
-
 def _add(arguments: argparse.Namespace) -> int:
     from router.errors import ConfigurationError  # noqa: PLC0415 - imported only where it is needed
     from router.incidents import silences  # noqa: PLC0415 - the same
@@ -111,6 +106,7 @@ def _add(arguments: argparse.Namespace) -> int:
 
     asyncio.run(added())
     print(silence.id)
+    print(f"until {moment(silence.ends_at)}", file=sys.stderr)  # beside the id, for programs take that
     return YES
 
 

@@ -133,6 +133,23 @@ def test_a_limit_that_nothing_can_have_is_a_mistake_of_the_command_line(
         assert capsys.readouterr().err.endswith(" is no number from 1 to 1000000000\n")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("events", "search", "x = y", "--since", "2x"), 'argument --since: "2x" is not a valid duration; write a '),
+        (("readiness", "--since", "0s"), "argument --since: a duration must be more than nothing\n"),
+        (("check", "--timeout", "0", "-"), 'argument --timeout: "0" is not a valid duration; write a number and a '),
+    ],
+)
+def test_what_is_no_duration_is_told_in_the_words_of_the_configuration(
+    capsys: pytest.CaptureFixture[str], arguments: Sequence[str], told: str
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+
+    assert f"error: {told}" in capsys.readouterr().err
+
+
 def test_the_demo_ends_quietly_when_nobody_reads_on() -> None:
     reader, writer = os.pipe()
     os.close(reader)

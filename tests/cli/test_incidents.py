@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -172,6 +173,26 @@ def test_a_silence_that_nobody_should_add_is_a_mistake_of_the_command_line(
 
     assert (code, out) == (2, "")
     assert err
+
+
+def test_a_silence_until_a_day_holds_to_its_end_as_everywhere(ask: Ask) -> None:
+    day = datetime.now(UTC).date() + timedelta(days=2)
+    _, out, err = ask(
+        "silence", "add", 'request.namespace = "x"', "--author", "a", "--reason", "r", "--until", f"{day}"
+    )
+    (listed,) = json.loads(ask("silence", "list", "--json")[1])
+
+    assert (listed["id"], listed["ends_at"]) == (out.strip(), f"{day + timedelta(days=1)}T00:00:00Z")
+    assert err == f"until {day + timedelta(days=1)}T00:00:00Z\n"
+
+
+def test_a_silence_until_what_is_no_end_is_refused_with_the_words_of_the_configuration(
+    ask: Ask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        ask("silence", "add", 'request.namespace = "x"', "--author", "a", "--reason", "r", "--until", "tomorrow")
+
+    assert 'argument --until: "tomorrow" is no end; write a date (2026-12-31, ' in capsys.readouterr().err
 
 
 def test_a_silence_without_an_end_is_refused(ask: Ask) -> None:
