@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from router.cli.files import may_be_file, why_unread
 from router.reasons import REASONS
 from router.text import shown
 from router.verdict import Verdict
@@ -61,13 +62,16 @@ def event_meant(arguments: argparse.Namespace, part: RoutesPart) -> Mapping[str,
 def event_named(name: str, config: Path) -> Mapping[str, object] | None:
     """The event in a file, or the stored one of this id; None where it is nowhere. Raises ValueError as above."""
     path = Path(name)
-    return event_in(path) if path.is_file() else _stored(name, config)
+    return event_in(path) if may_be_file(path) else _stored(name, config)
 
 
 def event_in(path: Path) -> Mapping[str, object]:
-    """The event in a file; raises ValueError where there is none in it, OSError where it can't be read."""
-    with path.open("rb") as file:
-        text = file.read(FILE_LIMIT + 1)
+    """The event in a file; raises ValueError where there is none in it, or it can't be read."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(FILE_LIMIT + 1)
+    except OSError as error:
+        raise ValueError(f"{path} can't be read: {why_unread(error)}") from error
     if len(text) > FILE_LIMIT:
         raise ValueError(f"{path} has more than {FILE_LIMIT} bytes; an event has at most 256 KiB")
     return event_of(text, str(path))
@@ -79,8 +83,12 @@ def event_of(text: bytes | str, name: str) -> Mapping[str, object]:
 
     try:
         event = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{name} is no JSON: {error}") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{name} is no JSON: {why_unread(error)}") from error
+    except RecursionError as error:
+        raise ValueError(f"{name} is no JSON: too many lists and objects stand within each other") from error
+    except ValueError as error:  # a number that Python does not even read
+        raise ValueError(f"{name} holds what no event can: a number of thousands of digits") from error
     if not isinstance(event, dict) or not isinstance(event.get("data"), dict):
         raise ValueError(f'{name} is no event; expected a CloudEvent, a JSON object with "data"')  # noqa: TRY004 - told like the others
     try:

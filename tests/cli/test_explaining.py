@@ -300,6 +300,27 @@ def test_a_file_that_is_no_event_is_refused(
     assert problem in err
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b'{"data": "\xff"}', " is no JSON: the byte 0xff is not UTF-8; save the file as UTF-8\n"),
+        (b'{"data": {"x": ' + b"9" * 5000 + b"}}", " holds what no event can: a number of thousands of digits\n"),
+        (b"[" * 100_000, " is no JSON: too many lists and objects stand within each other\n"),
+        (None, " can't be read: File name too long\n"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_told_in_our_words(
+    capsys: pytest.CaptureFixture[str], config: str, tmp_path: Path, content: bytes | None, words: str
+) -> None:
+    file = tmp_path / ("event.json" if content else "x" * 300)
+    if content:
+        file.write_bytes(content)
+    for command in (("routes", "test", str(file)), ("templates", "render", "slack", "--event", str(file))):
+        code, out, err = said(capsys, *command, "--config", config)
+
+        assert (code, out, err) == (2, "", f"{file}{words}")
+
+
 def test_an_event_of_any_shape_is_told_by(capsys: pytest.CaptureFixture[str], config: str, tmp_path: Path) -> None:
     file = tmp_path / "event.json"
     file.write_text('{"data": {"decision": 1, "images": 7, "request": [null]}}')

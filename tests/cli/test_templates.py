@@ -17,6 +17,7 @@ from router.events import encode
 from router.outbox import NewEvent
 from router.outbox.sqlite import SqliteOutbox
 from router.rendering.examples import BY_NAME, EXAMPLES
+from router.rendering.template import SOURCE_LIMIT
 from router.verdict import Mode, RequestOutcome, Verdict
 
 Captured = pytest.CaptureFixture[str]
@@ -160,7 +161,34 @@ def test_an_event_may_be_in_a_file_or_an_example_but_not_nowhere(capsys: Capture
 
 
 def test_without_a_configuration_there_are_no_stored_events(capsys: Captured) -> None:
-    assert said(capsys, "render", "slack", "--event", "admited-one-image")[0] == 2
+    code, _, err = said(capsys, "render", "slack", "--event", "admited-one-image")
+
+    assert code == 2
+    assert 'no stored event; did you mean "admitted-one-image"? (known: ' in err
+
+
+def test_the_nearest_example_is_told_also_where_no_event_can_be_asked_for(capsys: Captured, config: Path) -> None:
+    code, _, err = said(capsys, "render", "slack", "--config", config, "--event", "incident-opned")
+
+    assert code == 3
+    assert "stored events can't be asked for: there is no outbox" in err
+    assert err.endswith("; did you mean the example incident-opened?\n")
+
+
+def test_a_template_that_can_not_be_read_is_told_with_its_place_once(
+    capsys: Captured, config: Path, tmp_path: Path
+) -> None:
+    (config.parent / "templates" / "mine.json").write_bytes(b'{\n"text": "\xff"}')
+    code, out, _ = said(capsys, "lint", "mine", "--config", config)
+    shown = said(capsys, "show", "mine", "--config", config)
+    (config.parent / "templates" / "mine.json").write_bytes(b" " * (SOURCE_LIMIT + 1))
+    _, large, _ = said(capsys, "lint", "mine", "--config", config)
+
+    path = tmp_path / "templates" / "mine.json"
+    told = "the byte 0xff is not UTF-8; save the file as UTF-8"
+    assert (code, out.splitlines()[0]) == (1, f"{path}:2: {told} (for every decision)")
+    assert shown == (3, "", f"template mine: line 2: {told}\n")
+    assert large.startswith(f"{path}: it can't be read: it has more than {SOURCE_LIMIT} bytes (for every decision)\n")
 
 
 def test_a_stored_event_is_rendered_by_its_id(capsys: Captured, config: Path) -> None:
@@ -178,7 +206,7 @@ def test_a_stored_event_is_rendered_by_its_id(capsys: Captured, config: Path) ->
     assert json.loads(said(capsys, "render", "mine", "--config", config, "--event", "event-1")[1])["count"] == 1
     code, _, err = said(capsys, "render", "mine", "--config", config, "--event", "event-2")
     assert code == 2
-    assert err.startswith('"event-2" is no example, no file and no stored event; expected rejected-many-images,')
+    assert err.startswith('"event-2" is no example, no file and no stored event; expected one of rejected-many-images,')
 
 
 def test_what_a_destination_is_sent_has_its_own_form_and_no_secret(capsys: Captured, config: Path) -> None:
@@ -452,6 +480,7 @@ def test_a_template_that_fails_meets_nothing(capsys: Captured, config: Path) -> 
         ("- event: x\n  equal: {a: 1}\n", ':2:3: equal: there is no such key; did you mean "equals"?'),
         ("- absent: [x]\n", ":1:3: event: "),
         ("- {event: [x], absent: [x]}\n", ":1:11: event: "),
+        ("- event: x\n  absent: [a]\n- 3\n- [a]\n", ":3:3: found 3; expected a map with `event`"),
         ("event: x\n", ": expected a list of 1 to 1000 maps, each with `event`"),
         ("", ": expected a list of 1 to 1000 maps, each with `event`"),
         ("- {event: x, absent: [a]\n", ":2:1: "),
@@ -467,13 +496,15 @@ def test_a_file_that_holds_no_expectations_could_not_be_told(
     assert err.startswith(f"{file}{words}")
 
 
-def test_a_pipeline_that_tests_nothing_fails(capsys: Captured, config: Path) -> None:
+def test_a_pipeline_that_tests_nothing_fails(capsys: Captured, config: Path, tmp_path: Path) -> None:
     assert said(capsys, "test", "--config", config)[0] == 1
     (config.parent / "templates" / "gone.test.yaml").write_text(EXPECTATIONS)
     code, _, err = said(capsys, "test", "--config", config)
 
     assert code == 2
     assert "expected NAME.test.yaml beside NAME.json" in err
+    gone = tmp_path / "nonexistent.test.yaml"
+    assert said(capsys, "test", gone, "--config", config) == (2, "", f'there is no file "{gone}"\n')
 
 
 PAGE = (Path(__file__).parents[2] / "docs" / "templates.md").read_text()

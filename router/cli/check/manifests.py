@@ -31,6 +31,7 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Raw
 
+from router.cli.files import why_unread
 from router.errors import MisusedError
 from router.settings.bounds import Bounds
 from router.settings.document import plain
@@ -142,8 +143,7 @@ def _in_folder(file: Path) -> NamedFile:
 
 
 def _unreadable(name: str, error: OSError | ValueError) -> UnreadableManifest:
-    cause = error.strerror if isinstance(error, OSError) else str(error)
-    return UnreadableManifest(name, None, f"it can't be read: {cause}")
+    return UnreadableManifest(name, None, f"it can't be read: {why_unread(error)}")
 
 
 def read_all(files: Sequence[NamedFile], namespace: str) -> list[ReadManifest]:

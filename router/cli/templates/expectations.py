@@ -21,11 +21,12 @@ from typing import Self
 
 from pydantic import Field, TypeAdapter, model_validator
 
+from router.cli.files import why_unread
 from router.errors import ConfigurationError
 from router.fields import ReadingContext, SettingsModel
 from router.settings.bounds import Bounds
-from router.settings.document import ConfigurationDocument, Items, Members
-from router.settings.problems import Problem, listing, path_text
+from router.settings.document import ConfigurationDocument, DocumentNode, Items, Members, plain
+from router.settings.problems import Problem, in_words, listing, path_text
 from router.settings.reading import read_documents
 from router.settings.snapshot import read_file
 from router.settings.validating import validated
@@ -83,14 +84,13 @@ def expectations(path: Path) -> Sequence[Expectation]:
     try:
         documents, found = read_documents(read_file(path, BOUNDS.size), BOUNDS)
     except (OSError, ValueError) as error:
-        cause = error.strerror if isinstance(error, OSError) else str(error)
-        raise ConfigurationError(f"{path} can't be read: {cause}") from error
+        raise ConfigurationError(f"{path} can't be read: {why_unread(error)}") from error
     found = [*(problem for _, problems in documents for problem in problems), *found]
     if found:
         raise ConfigurationError(listing(str(path), found))
     match documents:
-        case [(Items(nodes=nodes), _)] if 0 < len(nodes) <= MOST and all(isinstance(node, Members) for node in nodes):
-            read = [_read(node) for node in nodes if isinstance(node, Members)]
+        case [(Items(nodes=nodes), _)] if 0 < len(nodes) <= MOST:
+            read = [_read(node) for node in nodes]
         case _:
             raise ConfigurationError(f"{path}: expected a list of 1 to {MOST} maps, each with `event`")
     wrong = [problem for one in read if isinstance(one, list) for problem in one]
@@ -99,7 +99,9 @@ def expectations(path: Path) -> Sequence[Expectation]:
     return [one for one in read if isinstance(one, Expectation)]
 
 
-def _read(node: Members) -> Expectation | list[Problem]:
+def _read(node: DocumentNode) -> Expectation | list[Problem]:
+    if not isinstance(node, Members):
+        return [Problem(node.place, "", f"found {in_words(plain(node))}; expected a map with `event`")]
     item = ConfigurationDocument(node)
     context = ReadingContext(Path(), {}, read_file)
     found = validated(TypeAdapter(ExpectationSettings), ExpectationSettings, item.data, context)

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from router.cli.files import may_be_file
 from router.cli.supposed import event_in, event_named
 from router.cli.templates.cuts import cuts, values_of
 from router.cli.templates.shelf import Entry
@@ -36,7 +37,7 @@ from router.rendering.markup import Markup
 from router.rendering.renderer import Rendered, Renderer
 from router.rendering.secret_places import MASK
 from router.settings.templates_part import destination_of
-from router.text import listed, more, shown
+from router.text import advice, more, nearest, shown
 
 _CUTS_SHOWN = 20
 
@@ -71,7 +72,7 @@ def event_meant(name: str | None, template: Entry, config: Path | None, folder: 
     examples = {one: event for events in BY_NAME.values() for one, event in events.items()}
     event = examples.get(name) or _elsewhere(name, config, folder)
     if event is None:
-        raise MisusedError(f"{shown(name)} is no example, no file and no stored event; expected {listed([*examples])}")
+        raise MisusedError(f"{shown(name)} is no example, no file and no stored event; {advice(name, examples)}")
     check_purpose(template, event, shown(name))
     return event
 
@@ -87,14 +88,15 @@ def check_purpose(template: Entry, event: Mapping[str, object], name: str) -> No
 
 def _elsewhere(name: str, config: Path | None, folder: Path) -> Mapping[str, object] | None:
     try:
-        if (folder / name).is_file():
+        if may_be_file(folder / name):
             return event_in(folder / name)
         return None if config is None else event_named(name, config)
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise MisusedError(str(error)) from error
     except OutboxError as error:
         told = f"{shown(name)} is no example and no file, and stored events can't be asked for: {error}"
-        raise OutboxError(told) from error
+        near = nearest(name, (one for events in BY_NAME.values() for one in events))
+        raise OutboxError(f"{told}; did you mean the example {near}?" if near else told) from error
 
 
 def rendered(

@@ -16,15 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from router.cli.files import why_unread
 from router.cli.parsing import DEFAULT_CONFIG
 from router.destinations.catalogue import KINDS
 from router.destinations.uses import WrittenDestination, uses_of
 from router.errors import MisusedError, TemplateError
 from router.rendering.context import Purpose
-from router.rendering.library import NOTICES, SUFFIX, Library
+from router.rendering.library import NOTICES, SUFFIX
 from router.rendering.markup import Markup
 from router.rendering.shipped import notices_folder, shipped_folder
-from router.rendering.template import Template
+from router.rendering.template import SOURCE_LIMIT, Template
 from router.settings.snapshot import read_file
 from router.settings.templates_part import directory_of, told_by
 from router.text import advice, shown
@@ -53,10 +54,13 @@ class Entry:
         """Its text; raises TemplateError where it can't be read."""
         if self.draft is not None:
             return self.draft
-        found = Library([self.path.parent], read_file).source(self.path.name.removesuffix(SUFFIX))
-        if found is None:
-            raise TemplateError(f"the template {self.path} is not there")
-        return found
+        try:
+            return (content := read_file(self.path, SOURCE_LIMIT)).decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = content[: error.start].count(b"\n") + 1
+            raise TemplateError(f"template {self.name}: line {line}: {why_unread(error)}") from error
+        except (OSError, ValueError) as error:
+            raise TemplateError(f"template {self.name}: it can't be read: {why_unread(error)}") from error
 
     def parsed(self, markup: Markup, known: Mapping[str, object] | None = None) -> Template:
         """It, ready to be rendered; raises TemplateError where it can't be used."""

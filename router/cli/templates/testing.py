@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from router.cli.answering import CommandAnswer, Object, answered, forms
 from router.cli.exit_codes import NO, YES
+from router.cli.files import may_be_file
 from router.cli.parsing import command, configured
 from router.errors import MisusedError, TemplateError
 from router.text import more, one_line, shown
@@ -101,7 +102,9 @@ def _tested(file: Path, known: Mapping[Path, Entry]) -> Iterator[_Tested]:
 
     name = file.name.removesuffix(SUFFIX)
     beside = file.with_name(f"{name}.json")
-    if name == file.name or not beside.is_file():
+    if not may_be_file(file):
+        raise MisusedError(f"there is no file {shown(str(file))}")
+    if name == file.name or not may_be_file(beside):
         raise MisusedError(f"{shown(str(file))}: expected NAME{SUFFIX} beside NAME.json")
     template = known.get(beside.resolve()) or entry(name, beside)
     for expectation in expectations(file):
