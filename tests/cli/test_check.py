@@ -136,6 +136,34 @@ def test_an_object_that_runs_no_image_is_fine(capsys: Captured, config: str, tmp
 
 
 @pytest.mark.parametrize(
+    ("document", "problem"),
+    [
+        (pod() | {"spec": {"containers": 3}}, "spec.containers is 3; expected a list"),
+        (pod() | {"spec": {"initContainers": {"image": DENIED}}}, "spec.initContainers is a map; expected a list"),
+        (
+            {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {}, "spec": {"template": "x"}},
+            'spec.template is "x"; expected a map',
+        ),
+    ],
+)
+def test_a_workload_that_the_api_server_could_not_read_can_not_be_told(
+    capsys: Captured, config: str, tmp_path: Path, document: dict[str, Any], problem: str
+) -> None:
+    code, (answer,), _ = said(capsys, config, written(tmp_path, document))
+
+    assert (code, answer["exit_code"]) == (3, 3)
+    assert answer["problem"] == f"{problem}: the API server would refuse it"
+
+
+def test_a_workload_without_containers_is_one_that_runs_no_image(capsys: Captured, config: str, tmp_path: Path) -> None:
+    """A patch, say, that others are laid upon."""
+    patch = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {"replicas": 3}}
+    code, answers, _ = said(capsys, config, written(tmp_path, patch, pod(), pod() | {"spec": None}))
+
+    assert (code, [answer["skip"] for answer in answers]) == (0, ["no_images"] * 3)
+
+
+@pytest.mark.parametrize(
     ("text", "line", "words"),
     [
         ("replicas: 3\n", 1, "apiVersion or kind is missing"),

@@ -2,7 +2,8 @@
 
 An object is refused where enforcement would reject it, whatever is enforced (or, if that is asked, where it would
 really be rejected). It could not be told where every image that it is refused for could not be checked. What passes
-since its rule tolerates that (`on_unverifiable: admit`) passes here, too.
+since its rule tolerates that (`on_unverifiable: admit`) passes here, too. Nor could it be told of a workload
+without any image where something stands in it that the API server would refuse (`router.cli.check.shape`).
 """
 
 from __future__ import annotations
@@ -11,16 +12,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from router.admission.draft import Draft
+from router.admission.kinds import workload_kind
 from router.admission.request_context import RequestContext
 from router.assembly.inquiry import Inquiry
 from router.cli.asking.showing import colour, show_remedy, show_verdict
 from router.cli.check.manifests import ReadManifest, UnreadableManifest
+from router.cli.check.shape import misshapen
 from router.cli.exit_codes import NO, UNKNOWN, YES
 from router.cli.pages import Page
 from router.decision import Finding
 from router.errors import ReviewError
 from router.events import image_data
-from router.verdict import RequestOutcome, Verdict
+from router.verdict import RequestOutcome, Skip, Verdict
 
 NOTHING = UNKNOWN
 """The exit code where there was no object at all: nothing was found to be fine."""
@@ -52,6 +55,9 @@ async def answered(inquiry: Inquiry, one: ReadManifest, *, in_force: bool) -> Ch
         asked, draft = await inquiry.review(one.body)
     except ReviewError as error:
         return CheckedObject(one.file, one.line, UNKNOWN, str(error))
+    kind = workload_kind(asked.request.group, asked.request.kind)
+    if asked.workload.skip is Skip.NO_IMAGES and kind is not None and (problem := misshapen(one.body, kind)):
+        return CheckedObject(one.file, one.line, UNKNOWN, problem, _subject(asked))
     skip = None if asked.workload.skip is None else asked.workload.skip.value
     code = YES if draft is None else _code(draft, in_force=in_force)
     return CheckedObject(one.file, one.line, code, "", _subject(asked), skip, asked.workload.notices, draft)
