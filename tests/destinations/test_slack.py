@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 
 import orjson
 import pytest
@@ -24,6 +25,9 @@ from router.destinations.kinds.slack.block_kit import (
     UNSAID,
     cut,
     length,
+    message_of,
+    plain_message,
+    shorter,
     within_limits,
 )
 from router.destinations.kinds.slack.webhook import IncomingWebhookDialect
@@ -91,7 +95,7 @@ def texts_of(value: object) -> list[str]:
         (200, "<html>", TryAgain("malformed_reply")),
         (200, "", TryAgain("malformed_reply")),
         (202, "ok", TryAgain("malformed_reply")),
-        (400, "invalid_payload", Undeliverable("http_400")),
+        (400, "invalid_blocks", Undeliverable("http_400", is_of_form=True)),
         (403, "action_prohibited", TryAgain("refused_here", pauses=True)),
         (404, "no_service", TryAgain("refused_here", pauses=True)),
         (407, "", TryAgain("unauthorised", pauses=True)),
@@ -173,11 +177,30 @@ def test_blocks_that_are_left_out_are_said_to_be() -> None:
     assert "more than Slack can take" in str(large[-1])
 
 
+SECTION = {"type": "section", "text": {"type": "mrkdwn", "text": "x" * 2900}, "fields": [{"text": "y" * 1900}] * 4}
+
+
+@pytest.mark.parametrize("count", [1, 10])
+def test_blocks_of_attachments_share_the_room_that_there_is(count: int) -> None:
+    """What stands beside a bar of colour counts like all else."""
+    sent = within_limits({"text": "a", "blocks": [SECTION], "attachments": [{"blocks": [SECTION]}] * count})
+
+    assert sum(map(len, re.findall(r"x+|y+", orjson.dumps(sent).decode()))) <= TOTAL_LIMIT
+
+
+def test_blocks_of_attachments_become_shorter() -> None:
+    whole = Document("1", orjson.dumps({"text": "a", "attachments": [{"color": "#f00", "blocks": [SECTION]}]}))
+    short = shorter(whole)
+
+    assert short is not None
+    assert len(short.body) < len(orjson.dumps(message_of(whole))) / 4
+
+
 def test_what_slack_refuses_as_empty_is_filled() -> None:
     blank = {"text": "", "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": " "}}]}
 
     assert within_limits({"text": " "}) == {"text": UNSAID}
-    assert within_limits({"text": ""}) == {"text": '{"text":""}'}
+    assert within_limits({"text": ""}) == plain_message('{"text":""}')
     assert within_limits(blank) == {
         "text": UNSAID,
         "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": EMPTY}}],
@@ -240,4 +263,4 @@ def test_a_value_is_sent_as_its_body_would_be(value: object) -> None:
 
 @pytest.mark.parametrize("body", [b"[" * 400 + b"]" * 400, b'{"text":1,"a":' + b"[" * 400 + b"]" * 400 + b"}"])
 def test_what_can_not_be_written_again_is_sent_as_text(body: bytes) -> None:
-    assert json.loads(IncomingWebhookDialect().compose([Document("1", body)], 0.0).body) == {"text": body.decode()}
+    assert json.loads(IncomingWebhookDialect().compose([Document("1", body)], 0.0).body) == plain_message(body.decode())

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from email import message_from_bytes
 from email.message import EmailMessage
+from email.policy import default
 from pathlib import Path
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from router.destinations.catalogue import open_destination
 from router.destinations.document import Destination, Document
 from router.destinations.egress import EgressSettings
-from router.destinations.kinds.smtp import KIND, SmtpSettings, mail_of, written
+from router.destinations.kinds.smtp import KIND, SUBJECT_LIMIT, SmtpSettings, mail_of, written
 from router.destinations.outcome import AttemptOutcome, Delivered, Outcome, TryAgain, Undeliverable
 from router.events import as_json, encode
 from router.fields import ReadingContext
 from router.rendering.examples import EXAMPLES, INCIDENTS
 from router.rendering.library import Templates
-from router.rendering.markup import Markup
+from router.rendering.markup import Markup, cut_chars
 from router.rendering.rehearsal import OF_DECISIONS
 from router.rendering.renderer import Renderer
 from router.rendering.template import Template
@@ -135,6 +137,23 @@ def test_whatever_a_template_gives_is_a_mail(body: bytes, event_id: str) -> None
 
     assert sent.isascii()
     assert b"\nSubject: " in sent
+
+
+ENCODED = st.sampled_from(["=?", "?=", "utf-8", "?q?", "?b?", "=0D=0A", "=E2=80=AE", "gICA", "a" * 80, "\N{BULLET}"])
+
+
+@given(subject=st.lists(ENCODED, max_size=12).map("".join))
+@example("=?x?b?gICA?=" + "a" * 200)
+@example("web=?utf-8?q?=0D=0A=E2=80=AE?=")
+@example("=?utf-8?q?Admitted=3A_Pod_ok?=")
+def test_a_subject_says_what_stands_there_and_nothing_that_is_encoded_in_it(subject: str) -> None:
+    """Whoever names a Pod could have a mail say that it was admitted, or have it never be sent."""
+    sent = written(
+        mail_of(Document("e", orjson.dumps({"subject": subject, "text": "x"})), "a@x.example", ["b@x.example"])
+    )
+    said = message_from_bytes(sent, policy=default)["Subject"]
+
+    assert said == (cut_chars(subject.replace("=?", r"=\u003f"), SUBJECT_LIMIT) or "Gatecrier")
 
 
 @given(subject=st.text() | st.lists(st.text("ab[]:.", max_size=60), max_size=20).map(" ".join))

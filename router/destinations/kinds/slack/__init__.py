@@ -15,7 +15,7 @@ from pydantic import Field, StringConstraints, model_validator
 from router.by_reference import Secret
 from router.destinations.dialect import Dialect
 from router.destinations.kind import HttpKind
-from router.destinations.kinds.slack.block_kit import LIMITS
+from router.destinations.kinds.slack.block_kit import LIMITS, plain_message
 from router.destinations.kinds.slack.web_api import Updates, WebApiDialect
 from router.destinations.kinds.slack.webhook import IncomingWebhookDialect
 from router.destinations.settings import HttpSettings, checked_token, checked_url
@@ -79,7 +79,7 @@ def dialect_of(settings: SlackSettings) -> Dialect:
 def minimal(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str]:
     """A message of one text."""
     text = cut_chars(escape(TextLines(f"({because}) {message_of(cloudevent)}"), Markup.SLACK), MESSAGE_LIMIT)
-    return as_json({"text": text}), "application/json"
+    return as_json(plain_message(text)), "application/json"
 
 
 KIND = HttpKind(

@@ -58,6 +58,11 @@ def message_of(document: Document, part: int = 1) -> SlackMessage:
     return message
 
 
+def plain_message(text: str) -> SlackMessage:
+    """A message of one text in which nothing is markup, and whose links are not looked at."""
+    return {"text": text, "mrkdwn": False, "unfurl_links": False, "unfurl_media": False}
+
+
 def shorter(document: Document) -> Document | None:
     """With texts of an eighth of their limits; None where there is nothing to cut."""
     short, whole = (orjson.dumps(message_of(document, part)) for part in (_SHORT, 1))
@@ -72,16 +77,18 @@ def within_limits(message: object, part: int = 1) -> SlackMessage:
         part: Texts may use one part in so many of their limits.
     """
     if not isinstance(message, dict) or not any(message.get(key) for key in ("text", "blocks", "attachments")):
-        message = {"text": message if isinstance(message, str) else orjson.dumps(message).decode()}
+        message = plain_message(message if isinstance(message, str) else orjson.dumps(message).decode())
     kept: SlackMessage = dict(message)
     text = kept.get("text")
     if text is not None and not isinstance(text, str):
         text = orjson.dumps(text).decode()
     kept["text"] = cut(text, TEXT_LIMIT // part) if text and text.strip() else UNSAID
+    room = TOTAL_LIMIT
     if isinstance(blocks := kept.get("blocks"), list):
-        kept["blocks"] = _blocks(blocks, [step for step in _LADDER if step >= part])
+        kept["blocks"] = cut_blocks = _blocks(blocks, part, room)
+        room -= _size(cut_blocks)
     if isinstance(attachments := kept.get("attachments"), list):
-        kept["attachments"] = [_cut_all(one, ATTACHMENT_LIMIT // part) for one in attachments[:ATTACHMENTS_LIMIT]]
+        kept["attachments"] = _attachments(attachments[:ATTACHMENTS_LIMIT], part, room)
     return kept
 
 
@@ -103,16 +110,40 @@ def length(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
-def _blocks(blocks: Sequence[object], ladder: Sequence[int] = _LADDER) -> list[object]:
-    """The ladder: fewer blocks where there are too many, ever shorter texts, and then the first blocks that fit."""
+def _attachments(attachments: Sequence[object], part: int, room: int) -> list[object]:
+    """Those, whose blocks share what those of the message have left."""
+    kept: list[object] = []
+    for one in attachments:
+        blocks = one.get("blocks") if isinstance(one, dict) else None
+        if not isinstance(one, dict) or not isinstance(blocks, list):
+            kept.append(_cut_all(one, ATTACHMENT_LIMIT // part))
+            continue
+        cut_blocks = _blocks(blocks, part, room)
+        room -= _size(cut_blocks)
+        kept.append(
+            {key: _member("", key, item, ATTACHMENT_LIMIT // part) for key, item in one.items()}
+            | {"blocks": cut_blocks}
+        )
+    return kept
+
+
+def _blocks(blocks: Sequence[object], part: int, room: int) -> list[object]:
+    """The ladder: fewer blocks where there are too many, ever shorter texts, and then the first blocks that fit.
+
+    Args:
+        blocks: Those of a template.
+        part: Texts may use one part in so many of their limits at most.
+        room: Characters of all.
+    """
     if len(blocks) > BLOCKS_LIMIT:
         blocks = [*blocks[: BLOCKS_LIMIT - 1], _LEFT_OUT]
     kept: list[object] = []
-    for part in ladder:
-        kept = [_cut_all(block, SECTION_LIMIT // part) for block in blocks]
-        if _size(kept) <= TOTAL_LIMIT:
-            return kept
-    room, first = TOTAL_LIMIT - _size(_LEFT_OUT), 0
+    for step in _LADDER:
+        if step >= part:
+            kept = [_cut_all(block, SECTION_LIMIT // step) for block in blocks]
+            if _size(kept) <= room:
+                return kept
+    room, first = room - _size(_LEFT_OUT), 0
     while (room := room - _size(kept[first])) >= 0:
         first += 1
     return [*kept[:first], _LEFT_OUT]
@@ -137,8 +168,6 @@ def _member(kind: str, key: str, item: object, limit: int) -> object:
             return cut(item, limit) if item.strip() else EMPTY
         case str():
             return cut(item, _ATTRIBUTE_LIMITS[key]) if key in _ATTRIBUTE_LIMITS else item
-        case list() if key == "blocks":
-            return _blocks(item)
         case list():
             inner = limit * FIELD_LIMIT // SECTION_LIMIT if key == "fields" else limit
             return [_cut_all(one, inner) for one in item[: _COUNT_LIMITS.get((kind, key))]]
