@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from router.assembly.channels import MadeChannel, channels
+from router.destinations.kinds.slack.block_kit import plain_message
 from router.destinations.outcome import Delivered
 from router.events import encode
 from router.rendering.examples import EXAMPLES
@@ -81,7 +82,7 @@ def test_a_minimal_payload_is_of_the_kind_of_its_destination(tmp_path: Path) -> 
     document = made(tmp_path, {}, example())["soc-slack"].channel.render("event-1", b'{"id": "event-1"}', "")
     minimal = document if document.minimal is None else document.minimal()
 
-    assert json.loads(minimal.body).keys() == {"text"}
+    assert json.loads(minimal.body).keys() == plain_message("").keys()
 
 
 async def test_a_secret_of_a_template_goes_from_its_file_into_what_is_sent_and_nowhere_else(tmp_path: Path) -> None:
