@@ -9,6 +9,7 @@ import math
 import socket
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -25,11 +26,22 @@ from router.certificates.making import HeldCertificate
 from router.errors import OutboxError
 from router.ipc import Peer, PeerRefusedError
 from router.outbox.remote import answers, prompt_answers
-from router.replicas.identity import identity
+from router.replicas.identity import ReplicaIdentity, identity
 from router.settings.parts import KeeperPart, keeper_part
 from router.supervision.child import live
 from router.trust.refreshing import TRUST, Refreshing, Repositories
 from router.verification.repositories import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A configuration, and what was made of it."""
+
+    part: KeeperPart
+    made: Mapping[str, MadeChannel]
+    configuration: messages.Configuration
+    known_by: ReplicaIdentity | None
+    """By what other replicas know us."""
 
 
 class KeeperWork:
@@ -49,7 +61,7 @@ class KeeperWork:
         self._send = send
         self._listening = listening
         self._half: KeeperHalf | None = None
-        self._prepared: tuple[KeeperPart, Mapping[str, MadeChannel], messages.Configuration] | None = None
+        self._prepared: _Prepared | None = None
         self._server: asyncio.Server | None = None
         self._patience = 0.0
         self._refreshing: Refreshing | None = None
@@ -69,18 +81,18 @@ class KeeperWork:
             config = Path(configuration.part.path)
             self._half = await KeeperHalf.open(part, self._observing, self._replica, self._tending, config)
             self._half.watch_while(self._is_watching)
-        self._prepared = part, self._half.prepare(part), configuration
+        known_by = configuration.identity
+        if configuration.held is not None and part.settings.incidents.collector is not None:
+            known_by = identity(configuration.held.pair, dt.datetime.now(dt.UTC))
+        self._prepared = _Prepared(part, self._half.prepare(part), configuration, known_by)
 
     async def commit(self) -> None:
         """Work by what was prepared last."""
-        if self._prepared is not None:
-            part, made, configuration = self._prepared
-            self._observing.expect_destinations(list(made))
+        if (prepared := self._prepared) is not None:
+            part, configuration = prepared.part, prepared.configuration
+            self._observing.expect_destinations(list(prepared.made))
             self._patience = configuration.patience
-            known_by = configuration.identity
-            if configuration.held is not None and part.settings.incidents.collector is not None:
-                known_by = identity(configuration.held.pair, dt.datetime.now(dt.UTC))
-            await self._keeping.commit(part, made, configuration.generation, known_by)
+            await self._keeping.commit(part, prepared.made, configuration.generation, prepared.known_by)
             self._scans.take(part.settings.scan if self._keeping.collects else None, configuration.part.path)
             self._manage(configuration)
             self._look_after(configuration.repositories, part.settings.outbox.path.parent / TRUST)

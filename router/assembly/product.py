@@ -7,7 +7,8 @@ Start, in order: configuration, sockets, probes, keeper and gates, ready. Reques
 gate, and events in a gate until there is a keeper.
 Reload (`reloading`), on SIGHUP and when a file has changed: the supervisor reads and checks once. Every process is
 asked whether it can work by the new configuration (`prepare`), and only when all can it is in force (`commit`), the
-keeper's first, so that whoever is told to be told can be. A process that is made meanwhile is made by what is in force.
+keeper's first, so that whoever is told to be told can be. A process that is made meanwhile is made by what is in force,
+and so is the successor of one that can't work by it after all (`bringing`).
 A trusted root that the keeper has renewed is taken in the same way, and a certificate (`webhook.tls: managed`).
 Ready is who has a keeper and a gate, unless a process ends again and again, or we were told to leave.
 Leave, on SIGTERM: unready at once, but for `webhook.linger` everybody is answered as before, since endpoints take that
@@ -23,13 +24,13 @@ import contextlib
 import shutil
 import socket
 import tempfile
-import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from router import __version__
 from router.assembly import messages
 from router.assembly.attention import Attention
+from router.assembly.bringing import Bringing
 from router.assembly.counting import counted
 from router.assembly.gate_half import FINISH
 from router.assembly.in_force import GATE, KEEPER, InForce, in_force_from, take
@@ -38,7 +39,7 @@ from router.assembly.reloading import Reloading
 from router.assembly.tending import Tending
 from router.certificates.making import HeldCertificate
 from router.errors import ConfigurationError
-from router.ipc import Line, Peer, PeerGoneError
+from router.ipc import Line, Peer
 from router.outbox import Intake
 from router.outbox.remote import RemoteIntake
 from router.replicas.naming import own_name
@@ -84,8 +85,7 @@ class Product:
         self._phase: Unready | None = Unready.STARTING
         self._in_force: InForce
         self._family: ProcessFamily | None = None
-        self._taken: weakref.WeakKeyDictionary[Peer, int] = weakref.WeakKeyDictionary()
-        """By which configuration each process works."""
+        self._bringing = Bringing(lambda: self._in_force)
         self._webhook: Sequence[socket.socket] = ()
         self._at_keeper: socket.socket
         self._folder: Path
@@ -151,9 +151,9 @@ class Product:
 
         async def greet(seat: Seat, peer: Peer) -> None:
             await peer.ask(messages.INTRODUCE, messages.pack(introduction))
-            await self._bring_up_to_date(seat.role, peer)
+            await self._bringing.bring_up_to_date(seat.role, peer)
             await peer.ask(messages.START)
-            await self._bring_up_to_date(seat.role, peer)  # a reload may have come between
+            await self._bringing.bring_up_to_date(seat.role, peer)  # a reload may have come between
 
         return ProcessFamily(
             self._nurseries,
@@ -166,13 +166,6 @@ class Product:
                 restarting=self._restarting,
             ),
         )
-
-    async def _bring_up_to_date(self, role: str, peer: Peer) -> None:
-        while self._taken.get(peer) != self._in_force.generation:
-            part = self._in_force.parts[role]
-            await peer.ask(messages.PREPARE, messages.pack(part))
-            await peer.ask(messages.COMMIT)
-            self._taken[peer] = part.generation
 
     def reload_soon(self) -> None:
         """Take the configuration as it is now, or keep the old one; needs a running event loop."""
@@ -222,27 +215,11 @@ class Product:
         await self._reloading.in_turn(lambda: take(found, self._in_force, self._bring_into_force))
 
     async def _bring_into_force(self, configured: InForce) -> None:
-        prepared: list[tuple[str, Peer]] = []
-        for seat in self._seats():
-            if (peer := seat.peer) is not None:
-                with contextlib.suppress(PeerGoneError):  # whoever comes next is made by what is in force
-                    await peer.ask(messages.PREPARE, messages.pack(configured.parts[seat.role]))
-                    prepared.append((seat.role, peer))
+        prepared = await self._bringing.prepare(configured, self._seats())
         self._in_force = configured
         self._attention.take(configured.settings, configured.held)
+        await self._bringing.commit(prepared, self._seats())
         self._changed()
-        for wanted in (KEEPER, GATE):
-            await asyncio.gather(*(self._commit(peer) for role, peer in prepared if role == wanted))
-        for seat in self._seats():
-            if seat.peer is not None:
-                with contextlib.suppress(PeerGoneError):
-                    await self._bring_up_to_date(seat.role, seat.peer)
-
-    async def _commit(self, peer: Peer) -> None:
-        generation = self._in_force.generation
-        with contextlib.suppress(PeerGoneError):
-            await peer.ask(messages.COMMIT)
-            self._taken[peer] = generation
 
     async def _answer(self, seat: Seat, topic: str, body: bytes) -> bytes:
         match topic:
