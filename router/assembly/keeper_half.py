@@ -27,7 +27,7 @@ from router.assembly.observing import MetricsObserver
 from router.assembly.tending import Tending
 from router.decision import Grant
 from router.delivery import Dispatcher, Receipts
-from router.errors import OutboxError, ReplicaError
+from router.errors import ConfigurationError, OutboxError, ReplicaError
 from router.incidents.driver import IncidentsDriver
 from router.incidents.rules import IncidentRules
 from router.object_events.publishing import ObjectEvents
@@ -101,12 +101,22 @@ class KeeperHalf:
     async def open(
         cls, part: KeeperPart, observing: MetricsObserver, replica: str, tending: Tending, config: Path
     ) -> KeeperHalf:
-        """Open the outbox, with what the file `config` says; raises OutboxError."""
+        """Open the outbox, with what the file `config` says.
+
+        Raises:
+            OutboxError: It can't be opened.
+            ConfigurationError: The address at which other replicas call is taken.
+        """
         path, collector, replicas = part.settings.outbox.path, part.settings.incidents.collector, None
         outbox = await SqliteOutbox.open(path, replica, observer=observing)
         if collector is not None:
             known_by = identity_file(path)
             replicas = AmongReplicas(outbox, replica, collector, observing, config=config, known_by=known_by)
+            try:
+                await replicas.listen()
+            except ConfigurationError:
+                await outbox.close()
+                raise
         half = cls(outbox, observing, replica, tending, replicas)
         await half._incidents.begin()
         return half
@@ -276,3 +286,5 @@ class KeeperHalf:
                 await self._outbox.retention.make_room(self._keeping)
             except (OutboxError, OSError) as error:
                 log.warning("no_room_made", cause=str(error))
+            if self._replicas is not None:
+                await self._replicas.keep_again()

@@ -19,10 +19,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import sqlite3
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
@@ -89,7 +90,7 @@ class Collecting:
 
     Args:
         outbox: Where events go.
-        address: Where to listen.
+        address: Where to listen, or what listens there already.
         identity: What we show, and whom we take.
         observer: Who counts connections.
         woken: Is told when events have come.
@@ -101,7 +102,7 @@ class Collecting:
     def __init__(  # noqa: PLR0913 - what it is between, and when
         self,
         outbox: SqliteOutbox,
-        address: ListenAddress,
+        address: ListenAddress | Sequence[socket.socket],
         identity: ReplicaIdentity,
         observer: ServerObserver,
         *,
