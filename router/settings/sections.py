@@ -20,12 +20,12 @@ from pydantic import ConfigDict, TypeAdapter
 
 from router.admission.settings import WebhookSettings
 from router.destinations.catalogue import DestinationSettings
-from router.fields import ReadingContext
+from router.fields import ListenAddress, ReadingContext
 from router.outbox.settings import OutboxSettings
 from router.policy.settings import RuleSettings
 from router.registry.settings import RegistrySettings
 from router.rendering.settings import TemplatesSettings
-from router.routing import RouteSettings, TimeIntervalSettings
+from router.routing import IncidentSettings, RouteSettings, TimeIntervalSettings
 from router.server.settings import OperationsSettings
 from router.settings.plain import Item as Data
 from router.settings.plain import maps
@@ -44,6 +44,7 @@ _LATER = ConfigDict(defer_build=True)
 _WEBHOOK = TypeAdapter(WebhookSettings)
 _OPERATIONS = TypeAdapter(OperationsSettings)
 _OUTBOX = TypeAdapter(OutboxSettings)
+_INCIDENTS = TypeAdapter(IncidentSettings)
 _REGISTRY = TypeAdapter(RegistrySettings)
 _TRUST_ROOT = TypeAdapter(TrustRootSettings)
 _VERIFIER: TypeAdapter[VerifierSettings] = TypeAdapter(VerifierSettings, config=_LATER)
@@ -119,16 +120,20 @@ class Ours:
     webhook: WebhookSettings | None
     operations: OperationsSettings | None
     outbox: OutboxSettings | None
+    collector: ListenAddress | None
+    """Where the replica that makes incidents listens for the others."""
 
 
 def our_own(data: Data, result: Settings | list[ConfigurationFinding], reading: ReadingContext) -> Ours:
     """Where we listen, and what we keep."""
     if isinstance(result, Settings):
-        return Ours(result.webhook, result.operations, result.outbox)
+        return Ours(result.webhook, result.operations, result.outbox, result.incidents.collector)
+    incidents = _left(_INCIDENTS, IncidentSettings, data.get("incidents"), reading).value
     return Ours(
         _left(_WEBHOOK, WebhookSettings, data.get("webhook"), reading).value,
         _left(_OPERATIONS, OperationsSettings, data.get("operations"), reading).value,
         _left(_OUTBOX, OutboxSettings, data.get("outbox"), reading).value,
+        None if incidents is None else incidents.collector,
     )
 
 

@@ -16,6 +16,7 @@ from router.destinations.literal import literal_addresses
 from router.destinations.settings import HttpSettings
 from router.destinations.uses import Use, uses_of
 from router.errors import ConfigurationError, TemplateError
+from router.fields import ListenAddress
 from router.outbound.addresses import Address, is_forbidden
 from router.pem import KeyPair, PairSettings
 from router.rendering.context import Purpose
@@ -25,6 +26,7 @@ from router.rendering.rehearsal import OF_INCIDENTS, OF_NOTICES
 from router.rendering.secrets import missing
 from router.rendering.shipped import notices_folder, shipped_folder
 from router.rendering.template import Template
+from router.replicas.naming import listening_at
 from router.settings.problems import ConfigurationFinding
 from router.settings.problems import Path as DataPath
 from router.settings.sections import Ours, RoutesSection, TellingItems, telling_of
@@ -38,14 +40,24 @@ _EVERYWHERE = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - these are compare
 
 
 def listening(ours: Ours) -> Iterator[ConfigurationFinding]:
-    """Two servers at one address: the second could not start."""
-    if ours.webhook is None or ours.operations is None:
-        return
-    webhook, operations = ours.webhook.listen, ours.operations.listen
-    same_host = webhook.host == operations.host or _EVERYWHERE & {webhook.host, operations.host}
-    if webhook.port == operations.port and same_host:
-        text = f"port {operations.port} is webhook.listen's already; choose another"
-        yield ConfigurationFinding(("operations", "listen"), text)
+    """Two servers at one address: the second could not start. A collector that is named listens at every address."""
+    webhook = None if ours.webhook is None else ours.webhook.listen
+    operations = None if ours.operations is None else ours.operations.listen
+    own = [("webhook.listen", webhook), ("operations.listen", operations)]
+    if webhook is not None and operations is not None and _are_one(webhook, operations):
+        yield ConfigurationFinding(("operations", "listen"), _taken(operations, "webhook.listen"))
+    for name, address in own:
+        if ours.collector is not None and address is not None and _are_one(listening_at(ours.collector), address):
+            yield ConfigurationFinding(("incidents", "collector"), _taken(ours.collector, name))
+
+
+def _are_one(one: ListenAddress, other: ListenAddress) -> bool:
+    same_host = one.host == other.host or bool(_EVERYWHERE & {one.host, other.host})
+    return one.port == other.port and same_host
+
+
+def _taken(address: ListenAddress, by: str) -> str:
+    return f"port {address.port} is {by}'s already; choose another"
 
 
 def certificates(ours: Ours, telling: TellingItems, reading: Reading) -> Iterator[ConfigurationFinding]:

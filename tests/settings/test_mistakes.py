@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.settings.configurations import example, loaded, refused
+from tests.settings.configurations import SMALL, example, loaded, refused
 
 Mistake = tuple[str, str, list[str]]
 
@@ -273,3 +273,19 @@ def test_what_is_missing_is_told_where_it_should_stand(tmp_path: Path, dropped: 
 
 def test_the_example_itself_is_right(tmp_path: Path) -> None:
     assert not loaded(tmp_path, example()).warnings
+
+
+@pytest.mark.parametrize(
+    ("collector", "of"),
+    [
+        ("gatecrier-0.replicas:8443", "webhook.listen"),
+        ("gatecrier-0.replicas:9090", "operations.listen"),
+        ("127.0.0.1:9090", "operations.listen"),
+    ],
+)
+@pytest.mark.parametrize("other", ["", "policies: []\n"], ids=["alone", "beside another mistake"])
+def test_a_collector_needs_a_port_of_its_own(tmp_path: Path, collector: str, of: str, other: str) -> None:
+    """It was found taken when replicas first had something to know each other by."""
+    told = refused(tmp_path, f'{SMALL}incidents: {{collector: "{collector}"}}\n{other}')
+
+    assert f"incidents.collector: port {collector[-4:]} is {of}'s already; choose another" in told
