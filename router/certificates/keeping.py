@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from router.certificates.making import HeldCertificate, make
-from router.certificates.planning import Make, Mend, Since, Write, made, own_step, step
+from router.certificates.planning import Make, Mend, Since, StoredCertificates, Write, made, own_step, step
 from router.certificates.stored import (
     LEASES,
     MUTATING,
@@ -204,7 +204,7 @@ class CertificateKeeper:
     async def _do_own(self, secret: StoredSecret) -> StoredSecret:
         """Mark and show what this replica should (3); returns the Secret as it is then."""
         now = self._means.clock()
-        own = own_step(kept_in(secret), self._replica, None if self.shown is None else self.shown.mark, now)
+        own = own_step(self._kept(secret), self._replica, None if self.shown is None else self.shown.mark, now)
         if own.mark is not None:
             body = mark_patch(secret, self._replica, own.mark, now)
             secret = await self._api().patch(SECRETS, self._names.tls, body, self._names.namespace)
@@ -212,12 +212,16 @@ class CertificateKeeper:
             self._show(own.show)
         return secret
 
+    def _kept(self, secret: StoredSecret) -> StoredCertificates:
+        return kept_in(secret, self._names.hosts)
+
     async def _do_step(
         self, secret: StoredSecret, hooks: Sequence[tuple[Resource[WebhookConfiguration], WebhookConfiguration]]
     ) -> None:
-        kept, now = kept_in(secret), self._means.clock()
+        kept, now = self._kept(secret), self._means.clock()
         bundles = [bundle for _, one in hooks for bundle in bundles_in(one)]
-        due = step(kept, bundles, self._since, self.shown, asyncio.get_running_loop().time(), now)
+        own = self.shown if self.shown is not None and self.shown.is_for(self._names.hosts) else None
+        due = step(kept, bundles, self._since, own, asyncio.get_running_loop().time(), now)
         match due:
             case Mend(bundle):
                 await self._mend(hooks, bundle)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,8 +22,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from router.errors import ConfigurationError
 from router.issuing import begun, common_name, signed_authority, signed_leaf, written
 from router.pem import KeyPair, all_certificates, first_certificate
+from router.tls import show
 
 SERVING = 90 * 86400.0
 """Seconds that a certificate is valid."""
@@ -55,16 +58,34 @@ class HeldCertificate:
         )
 
     def check(self) -> None:
-        """Raise ValueError where the certificate is not vouched for by the CA, or the key is another's."""
+        """Raise ValueError where the CA does not vouch for it, the key is another's, or no server can show it."""
         certificate = first_certificate(self.pair.certificate)
         authority, *_ = all_certificates(self.authority)
         try:
             certificate.verify_directly_issued_by(authority)
             key = serialization.load_pem_private_key(self.pair.key, None)
+            is_its_own = key.public_key() == certificate.public_key()
         except (InvalidSignature, TypeError, UnsupportedAlgorithm) as error:
             raise ValueError("the CA has not signed this certificate, or there is no key") from error
-        if key.public_key() != certificate.public_key():
+        if not is_its_own:
             raise ValueError("the key is that of another certificate")
+        try:
+            show(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), self.pair)
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from error
+
+    def is_for(self, hosts: Sequence[str]) -> bool:
+        """Whether somebody who calls one of these names can believe it, whichever it is."""
+        return all({host, f"*.{host.partition('.')[2]}"} & self._names for host in hosts)
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        try:
+            extensions = first_certificate(self.pair.certificate).extensions
+            found = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+            return frozenset()
+        return frozenset(name.lower() for name in found.get_values_for_type(x509.DNSName))
 
 
 def mark_of(certificate: bytes) -> str:

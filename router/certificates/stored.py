@@ -1,9 +1,9 @@
 """How what is kept stands in the cluster: a Secret, a Lease, and the bundles of webhook configurations. Pure.
 
 The Secret has `tls.crt`, `tls.key` and `ca.crt` for what is current, the same with `next-` before it for what comes
-next, `previous-ca.crt`, and an annotation for each replica's mark. A part that can't be read is not there: the plan
-makes it anew. Whatever is written names the `resourceVersion` that was read, so that it is refused where that has
-changed.
+next, `previous-ca.crt`, and an annotation for each replica's mark. A part that can't be read, that no server can show
+or that is for another name is not there: the plan puts back what is shown, or makes it anew. Whatever is written names
+the `resourceVersion` that was read, so that it is refused where that has changed.
 
 Sources: Kubernetes, API reference "Secret v1", "Lease v1 coordination.k8s.io", "ValidatingWebhookConfiguration v1".
 """
@@ -74,14 +74,14 @@ VALIDATING = Resource("admissionregistration.k8s.io", "v1", "validatingwebhookco
 MUTATING = Resource("admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations", WebhookConfiguration)
 
 
-def kept_in(secret: StoredSecret) -> StoredCertificates:
-    """What a Secret holds."""
+def kept_in(secret: StoredSecret, hosts: Sequence[str] = ()) -> StoredCertificates:
+    """What a Secret holds that is of use for a server of all these names."""
     found = {key: _decoded(value) for key, value in (secret.data or {}).items()}
     annotations = list((secret.metadata.annotations or {}).items())[:_MARKS]
     marks = {key.removeprefix(MARK): _mark(value) for key, value in annotations if key.startswith(MARK)}
     return StoredCertificates(
-        _held(found, ""),
-        _held(found, "next-"),
+        _held(found, "", hosts),
+        _held(found, "next-", hosts),
         _authorities(found.get("previous-ca.crt")),
         {name: mark for name, mark in marks.items() if mark is not None},
     )
@@ -146,12 +146,13 @@ def _decoded(text: str) -> bytes | None:
         return None
 
 
-def _held(found: Mapping[str, bytes | None], prefix: str) -> HeldCertificate | None:
+def _held(found: Mapping[str, bytes | None], prefix: str, hosts: Sequence[str]) -> HeldCertificate | None:
     certificate, key = found.get(f"{prefix}tls.crt"), found.get(f"{prefix}tls.key")
     authority = found.get(f"{prefix}ca.crt")
     if not certificate or not key or not authority:
         return None
-    return _checked(certificate, key, authority)
+    held = _checked(certificate, key, authority)
+    return held if held is not None and held.is_for(hosts) else None
 
 
 @lru_cache(maxsize=2)

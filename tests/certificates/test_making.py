@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import ssl
+from collections.abc import Callable
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from router.certificates.making import AUTHORITY, SERVING, SKEW, HeldCertificate, make
 from router.certificates.planning import RENEWED_AFTER, Mark, StoredCertificates, is_due
@@ -21,6 +24,7 @@ from router.certificates.stored import (
     mark_patch,
     secret_patch,
 )
+from router.issuing import begun, common_name, signed_authority, signed_leaf, written
 from router.kubernetes.resources import ResourceMetadata
 from router.outbound.authorities import client_context
 from router.pem import KeyPair
@@ -181,3 +185,50 @@ def test_no_key_of_a_ca_is_kept() -> None:
     held = make([NAME], NOW)
 
     assert b"".join([*held.pair, held.authority]).count(b"PRIVATE KEY-----") == 2  # the beginning and the end of one
+
+
+def of_unknown_curve(now: float) -> HeldCertificate:
+    """A certificate that its CA has signed, for a key of a curve that OpenSSL names and `cryptography` does not."""
+    signer, key = ed25519.Ed25519PrivateKey.generate(), ec.generate_private_key(ec.SECP256R1())
+    begins, ends = (dt.datetime.fromtimestamp(now + seconds, dt.UTC) for seconds in (0, SERVING))
+    authority = signed_authority(begun(common_name("ca"), signer, common_name("ca"), begins, ends), signer)
+    leaf = signed_leaf(begun(common_name(NAME), key, common_name("ca"), begins, ends), signer)
+    whole, signed = ssl.PEM_cert_to_DER_cert(leaf.decode()), x509.load_pem_x509_certificate(leaf).tbs_certificate_bytes
+    changed = signed.replace(bytes.fromhex("06082a8648ce3d030107"), bytes.fromhex("06082a8648ce3d030105"))
+    pem = ssl.DER_cert_to_PEM_cert(whole.replace(signed, changed)[:-64] + signer.sign(changed))
+    return HeldCertificate(KeyPair(pem.encode(), written(key)), authority)
+
+
+def weak(now: float) -> HeldCertificate:
+    """A certificate that its CA has signed, of a key that OpenSSL does not show."""
+    signer, key = ec.generate_private_key(ec.SECP256R1()), rsa.generate_private_key(65537, 1024)  # noqa: S505 - so that it is refused
+    begins, ends = (dt.datetime.fromtimestamp(now + seconds, dt.UTC) for seconds in (0, SERVING))
+    leaf = begun(common_name(NAME), key, common_name("ca"), begins, ends)
+    named = leaf.add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
+    authority = signed_authority(begun(common_name("ca"), signer, common_name("ca"), begins, ends), signer)
+    return HeldCertificate(KeyPair(signed_leaf(named, signer), written(key)), authority)
+
+
+@pytest.mark.parametrize("make_spoilt", [of_unknown_curve, weak])
+def test_what_no_server_can_show_is_none(make_spoilt: Callable[[float], HeldCertificate]) -> None:
+    """A curve that nobody knows ended every keeper, at each start again."""
+    held = make([NAME], NOW)
+    found = kept_in(as_secret(StoredCertificates(held, make_spoilt(NOW)), EMPTY), [NAME])
+
+    assert (found.current, found.next) == (held, None)
+
+
+@pytest.mark.parametrize(
+    ("names", "is_for"),
+    [
+        ([NAME], True),
+        (["localhost", NAME.upper()], True),
+        (["*.gatecrier.svc"], True),
+        (["*.svc"], False),
+        (["gatecrier.other.svc"], False),
+    ],
+)
+def test_it_is_there_for_who_calls_the_service_by_its_name(names: list[str], is_for: bool) -> None:  # noqa: FBT001 - a case
+    held = make(names, NOW)
+
+    assert kept_in(as_secret(StoredCertificates(held), EMPTY), [NAME]).current == (held if is_for else None)
