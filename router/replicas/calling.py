@@ -4,10 +4,13 @@ Rules:
 (1) Only who has the key of our webhook's certificate is asked, and is shown ours (`identity`).
 (2) No proxy, no redirect, an answer of at most `LARGEST` bytes.
 (3) What comes of it is a body, or a ReplicaError that says what is wrong and where.
+(4) Who has asked has that before the connection is closed; it takes no longer than an answer may.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import ssl
 
 import aiohttp
@@ -40,6 +43,10 @@ class Calling:
         self, collector: ListenAddress, identity: ReplicaIdentity, patience: float, *, at_once: int = 1
     ) -> None:
         self._collector = collector
+        self._patience = patience
+        self._in_hand = 0
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
         self._resolver = GuardedResolver(AddressGuard())  # an operator has named it: it may be anywhere
         self._session = open_session(
             self._resolver,
@@ -51,6 +58,8 @@ class Calling:
 
     async def ask(self, path: str, body: bytes) -> bytes:
         """The answer; raises ReplicaError."""
+        self._in_hand += 1
+        self._is_idle.clear()
         try:
             return await self._asked(path, body)
         except TimeoutError as error:
@@ -60,9 +69,16 @@ class Calling:
             raise self._trouble(f"it is no replica of ours by its certificate; {advice}") from error
         except (aiohttp.ClientError, OSError, ForbiddenAddressError) as error:
             raise self._trouble(str(error) or type(error).__name__) from error
+        finally:
+            self._in_hand -= 1
+            if not self._in_hand:
+                self._is_idle.set()
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Close the connection once nobody waits for an answer; nobody may ask any more."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._patience):
+                await self._is_idle.wait()
         await self._session.close()
         await self._resolver.close()
 
