@@ -41,7 +41,7 @@ def identity_for(settings: Settings) -> ReplicaIdentity | None:
         raise ConfigurationError(
             f"incidents.collector: replicas know each other by the webhook's certificate; {advice}"
         )
-    return identity(tls.pair, dt.datetime.now(dt.UTC)) if isinstance(tls, TlsFiles) else None
+    return identity(tls.pair) if isinstance(tls, TlsFiles) else None
 
 
 def awaiting() -> KeyPair:

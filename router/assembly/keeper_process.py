@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime as dt
 import math
 import socket
 import sys
@@ -83,7 +82,7 @@ class KeeperWork:
             self._half.watch_while(self._is_watching)
         known_by = configuration.identity
         if configuration.held is not None and part.settings.incidents.collector is not None:
-            known_by = identity(configuration.held.pair, dt.datetime.now(dt.UTC))
+            known_by = identity(configuration.held.pair)
         self._prepared = _Prepared(part, self._half.prepare(part), configuration, known_by)
 
     async def commit(self) -> None:

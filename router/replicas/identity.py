@@ -5,7 +5,8 @@ a secret in common already, and nothing more has to be handed out, named or rene
 
 (1) From that key follows an authority: a certificate of it, signed by itself, which is no more than a name for the key.
 (2) Each replica makes a key of its own, and signs a certificate for it with the common one: for servers and clients
-    (RFC 5280, 4.2.1.12), under the one name `NAME`, valid as long as the webhook's.
+    (RFC 5280, 4.2.1.12), under the one name `NAME`, valid as long as the webhook's and an hour before: by no clock of
+    ours, of which one that is ahead would make what nobody takes yet.
 (3) Both sides of a connection show theirs, and each takes only what that authority has signed (TLS 1.3). The webhook's
     own certificate is not shown: it may be for servers only, and is for other names.
 (4) What a replica shows is also in a file beside its outbox that only its own user can read (`keep`, `kept`), for
@@ -23,6 +24,7 @@ from pathlib import Path
 
 import msgspec
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -37,6 +39,7 @@ NAME = "replica.gatecrier.internal"
 """What each replica is called in its certificate; `.internal` is nobody's (ICANN, Board Resolution 2024.07.29.06)."""
 _AUTHORITY = common_name("gatecrier replicas")
 _HOUR = dt.timedelta(hours=1)
+_EARLIEST = dt.datetime.fromtimestamp(0, dt.UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +68,21 @@ class ReplicaIdentity:
         return context
 
 
-def identity(webhook: KeyPair, now: dt.datetime) -> ReplicaIdentity:
+def identity(webhook: KeyPair) -> ReplicaIdentity:
     """A replica's identity by the webhook's certificate and key.
 
     Raises:
         ConfigurationError: That pair is none, or its key can sign no certificate.
     """
     try:
-        ends = first_certificate(webhook.certificate).not_valid_after_utc
+        known = first_certificate(webhook.certificate)
         common = serialization.load_pem_private_key(webhook.key, None)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise ConfigurationError(f"webhook.tls: no certificate and its unencrypted key (PEM): {error}") from error
     if not isinstance(common, IssuingKey):
         raise ConfigurationError("webhook.tls: the key can sign no certificate; use an RSA, EC or Ed25519 key")
-    own, begins = ec.generate_private_key(ec.SECP256R1()), min(now, ends) - _HOUR
+    own, ends = ec.generate_private_key(ec.SECP256R1()), known.not_valid_after_utc
+    begins = min(max(known.not_valid_before_utc - _HOUR, _EARLIEST), ends)
     leaf = (
         begun(common_name(NAME), own, _AUTHORITY, begins, ends)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)

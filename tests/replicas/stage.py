@@ -33,7 +33,7 @@ SCANS_TOLD = RouteSettings.model_validate({"destinations": ["siem"], "about": ["
 
 def known_by(pair: KeyPair = SHARED) -> ReplicaIdentity:
     """A replica with this certificate of the webhook."""
-    return identity(pair, NOW)
+    return identity(pair)
 
 
 @dataclass

@@ -31,7 +31,7 @@ KEYS: dict[str, Callable[[], Key]] = {
 }
 
 
-def webhook(key: Key, days: int = 90) -> KeyPair:
+def webhook(key: Key, days: int = 90, begins: dt.datetime | None = None) -> KeyPair:
     """A certificate as cert-manager makes it for a webhook: for servers only, under the service's name."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "gatecrier.gatecrier.svc")])
     builder = (
@@ -40,7 +40,7 @@ def webhook(key: Key, days: int = 90) -> KeyPair:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(NOW - dt.timedelta(days=1 + abs(days)))
+        .not_valid_before(begins or NOW - dt.timedelta(days=1 + abs(days)))
         .not_valid_after(NOW + dt.timedelta(days=days))
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
     )
@@ -69,7 +69,7 @@ def shake_hands(serving: ssl.SSLContext, asking: ssl.SSLContext) -> ssl.SSLObjec
 @pytest.mark.parametrize("make", KEYS.values(), ids=KEYS)
 def test_who_shares_the_key_is_known(make: Callable[[], Key]) -> None:
     shared = webhook(make())
-    one, other = identity(shared, NOW), identity(shared, NOW)
+    one, other = identity(shared), identity(shared)
 
     server = shake_hands(one.serving(), other.asking())
 
@@ -82,7 +82,7 @@ def test_who_shares_the_key_is_known(make: Callable[[], Key]) -> None:
 
 
 def test_who_has_another_key_is_not(subtests: pytest.Subtests) -> None:
-    one, other = identity(webhook(KEYS["p256"]()), NOW), identity(webhook(KEYS["p256"]()), NOW)
+    one, other = identity(webhook(KEYS["p256"]())), identity(webhook(KEYS["p256"]()))
 
     with subtests.test("as a client"), pytest.raises(ssl.SSLError):
         shake_hands(one.serving(), other.asking())
@@ -93,7 +93,7 @@ def test_who_has_another_key_is_not(subtests: pytest.Subtests) -> None:
 def test_whoever_shows_the_certificate_of_the_webhook_itself_is_not_known() -> None:
     """It is shown to everybody who connects to the webhook, and for servers only."""
     shared = webhook(KEYS["p256"]())
-    own = identity(shared, NOW)
+    own = identity(shared)
     asking = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     asking.load_verify_locations(cadata=own.authority)
     show(asking, shared)
@@ -103,7 +103,7 @@ def test_whoever_shows_the_certificate_of_the_webhook_itself_is_not_known() -> N
 
 
 def test_whoever_shows_nothing_is_not_known() -> None:
-    own = identity(webhook(KEYS["p256"]()), NOW)
+    own = identity(webhook(KEYS["p256"]()))
     asking = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     asking.load_verify_locations(cadata=own.authority)
 
@@ -112,14 +112,31 @@ def test_whoever_shows_nothing_is_not_known() -> None:
 
 
 def test_it_ends_with_the_certificate_of_the_webhook() -> None:
-    ended = identity(webhook(KEYS["p256"](), days=-1), NOW)
+    ended = identity(webhook(KEYS["p256"](), days=-1))
 
     with pytest.raises(ssl.SSLError, match="expired"):
         shake_hands(ended.serving(), ended.asking())
 
 
+def test_it_begins_with_the_certificate_of_the_webhook_whatever_our_clock_says() -> None:
+    """A clock that was two hours ahead made what no other replica took, for an hour."""
+    shared = webhook(KEYS["p256"]())
+    own, known = identity(shared), x509.load_pem_x509_certificate(shared.certificate)
+    for pem in (own.authority.encode(), own.pair.certificate):
+        made = x509.load_pem_x509_certificate(pem)
+
+        assert known.not_valid_before_utc - made.not_valid_before_utc == dt.timedelta(hours=1)
+        assert made.not_valid_after_utc == known.not_valid_after_utc
+
+
+def test_a_certificate_from_before_all_clocks_will_do() -> None:
+    made = identity(webhook(KEYS["p256"](), begins=dt.datetime(1950, 1, 1, tzinfo=dt.UTC)))
+
+    shake_hands(made.serving(), made.asking())
+
+
 def test_a_self_signed_authority_of_somebody_else_vouches_for_nobody() -> None:
-    own = identity(webhook(KEYS["p256"]()), NOW)
+    own = identity(webhook(KEYS["p256"]()))
     stranger = self_signed([NAME], NOW)
     forged = ReplicaIdentity(own.authority, stranger)
 
@@ -141,11 +158,11 @@ def test_a_self_signed_authority_of_somebody_else_vouches_for_nobody() -> None:
 )
 def test_what_can_sign_nothing_is_told(pair: KeyPair) -> None:
     with pytest.raises(ConfigurationError, match=r"webhook\.tls"):
-        identity(pair, NOW)
+        identity(pair)
 
 
 def test_what_is_kept_for_commands_is_for_our_user_alone(tmp_path: Path) -> None:
-    path, first, second = tmp_path / "outbox.db.replica", *(identity(webhook(KEYS["p256"]()), NOW) for _ in range(2))
+    path, first, second = tmp_path / "outbox.db.replica", *(identity(webhook(KEYS["p256"]())) for _ in range(2))
     keep(first, path)
     keep(second, path)
 
