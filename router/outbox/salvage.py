@@ -9,7 +9,8 @@ Rules:
 (4) What incidents are kept in is taken over whole before anything is written to the other file, table by table, so that
     nobody is told twice of what he knows. Where the numbers given to messages can't be read, it is counted on far
     beyond them. So are events that no incident was made of yet, here or at the collector: of our own the oldest
-    `UNCONSUMED`, and as many that were collected. What is beyond that is delivered, but in no incident.
+    `UNCONSUMED`, and as many that were collected. What is beyond that is delivered, but in no incident. Where it can't
+    be read what was consumed, everything that was stored before counts as consumed, and nothing that is stored after.
 (5) Both files have the tables of this release; which columns those have is asked of them.
 (6) No delivery is taken over without its event, nor to the event of another: what was appended again to the other file
     has its deliveries there, under a number of its own.
@@ -65,6 +66,10 @@ _RANGES = """
     UNION ALL SELECT collected_consumed + 1, collected FROM incident_progress
 """
 """The first and the last number of what was not consumed: our own, and what was collected."""
+_UNKNOWN_PROGRESS = """
+    UPDATE incident_progress SET consumed = (SELECT last FROM numbering), messages = ?, incidents = ?
+"""
+"""Numbers are counted on first: consumed counts what is kept of before, and nothing that follows."""
 
 _KEEP = """
     INSERT OR IGNORE INTO deliveries
@@ -112,12 +117,12 @@ def ledger(connection: sqlite3.Connection) -> Ledger:
 
 
 def put_ledger(connection: sqlite3.Connection, found: Ledger) -> None:
-    """Write it into a file that has none yet."""
+    """Write it into a file that has none yet, whose numbers were counted on (`count_on`)."""
     connection.execute("BEGIN IMMEDIATE")
     if found.get("incident_progress"):
         connection.execute("DELETE FROM incident_progress")
     else:
-        connection.execute("UPDATE incident_progress SET messages = ?, incidents = ?", (UNKNOWN, UNKNOWN))
+        connection.execute(_UNKNOWN_PROGRESS, (UNKNOWN, UNKNOWN))
     for table, rows in found.items():
         connection.executemany(_insert(table, _columns(connection, table)), rows)
     connection.execute("COMMIT")

@@ -98,6 +98,11 @@ def damaged_in_the_middle(path: Path) -> None:
         file.write(b"\xff" * 4096)
 
 
+def destroyed(path: Path) -> None:
+    for file in (path, log_of(path)):
+        file.write_bytes(b"\xff" * file.stat().st_size)
+
+
 def remove(path: Path) -> None:
     path.unlink()
 
@@ -224,6 +229,35 @@ async def test_what_no_incident_was_made_of_yet_is_taken_over(
     await outbox.close()
 
     assert [one.id for one in found] == ["own-0", "own-1", "own-2", "after", "other-0", "other-1", "other-2"]
+
+
+@pytest.mark.parametrize("is_asked_meanwhile", [False, True])
+async def test_where_it_is_unknown_what_was_consumed_all_that_follows_is_and_nothing_twice(
+    path: Path, heard: Heard, *, is_asked_meanwhile: bool
+) -> None:
+    """Whoever makes incidents, or hands over, has looked before: this is no first look, which begins after all that."""
+    outbox = await opened(path, heard)
+    await outbox.change(ledger.begin)
+    await outbox.append(new("consumed"))
+    await outbox.change(_consumed)
+    before = await outbox.waiting()
+    destroyed(path)
+    meanwhile = [outbox._file.write(Append(new("asked"), REPLICA, NOW))] if is_asked_meanwhile else []
+    outbox._replacing._begin(Cause.OUTBOX_DAMAGED, "a look at it")
+    await mended(outbox)
+    await asyncio.gather(*meanwhile)
+    await outbox.append(new("first"))
+    of_own = await outbox.read(partial(ledger.unconsumed_of_own, limit=100))
+    begun = await outbox.change(ledger.begin)
+    found = await outbox.read(partial(ledger.unconsumed, limit=100))
+    await outbox.append(new("second"))
+    then = await outbox.read(partial(ledger.unconsumed, limit=100))
+    await outbox.close()
+
+    assert before["slack"].pending == 1
+    assert begun == 0
+    assert [one.id for one in found] == [one.id for one in of_own] == ["first"]
+    assert [one.id for one in then] == ["first", "second"]
 
 
 def _consumed(connection: sqlite3.Connection) -> int:
