@@ -11,9 +11,8 @@ from typing import TypeAlias
 
 import orjson
 
-from router.outbox.settlement import (
-    LONGEST_DELAY,
-)
+from router.outbox import grants
+from router.outbox.settlement import LONGEST_DELAY
 
 DeliveryKey: TypeAlias = tuple[int, str]
 """Which delivery: the number of its event, and its destination."""
@@ -100,11 +99,13 @@ def forget(connection: sqlite3.Connection, sequences: Sequence[int]) -> int:
 def save_time(connection: sqlite3.Connection, now: float, time_of_day: float) -> int:
     """Save the outbox's own time, with the time of day; what is due too far ahead of it is due now.
 
-    Nothing is put off further: only a clock that went wrong in an older release, or a file that was taken back from a
-    copy, can have done that.
+    Grants that are over are forgotten (`grants`), as it is our own time of day that ends them. Nothing is put off
+    further: only a clock that went wrong in an older release, or a file that was taken back from a copy, can have done
+    that.
     """
     if not connection.execute("UPDATE own_time SET now = ?, time_of_day = ?", (now, time_of_day)).rowcount:
         connection.execute("INSERT INTO own_time VALUES (?, ?)", (now, time_of_day))
+    grants.forget(connection, time_of_day)
     return connection.execute(_TOO_FAR, (now, now + LONGEST_DELAY)).rowcount
 
 

@@ -1,6 +1,7 @@
 """What break-glass lets in, as the SQLite outbox keeps it: written with the event that tells of it, gone with it.
 
-Invariant: a grant is there exactly while its event is stored and nothing corrects that, and until a day after its end.
+Invariant: a grant is there exactly while its event is stored and nothing corrects that, and until a day after its end
+by this outbox's own time of day.
 """
 
 from __future__ import annotations
@@ -49,7 +50,11 @@ def keep(connection: sqlite3.Connection, events: Sequence[Granting]) -> None:
         if (grant := event.grant) is not None:
             row = event.id, grant.namespace, grant.until, _encode(grant).decode()
             connection.execute("INSERT OR REPLACE INTO grants VALUES (?, ?, ?, ?)", row)
-            connection.execute("DELETE FROM grants WHERE until < ?", (event.at - _KEPT,))
+
+
+def forget(connection: sqlite3.Connection, time_of_day: float) -> None:
+    """Remove what ended long before that time of day, our own: what events say is their replicas', and may be wrong."""
+    connection.execute("DELETE FROM grants WHERE until < ?", (time_of_day - _KEPT,))
 
 
 def of_events(connection: sqlite3.Connection, ids: Sequence[str]) -> Mapping[str, Grant]:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from router.decision import Grant, GrantedImage
-from router.outbox import NewEvent, grants, schema
+from router.outbox import NewEvent, changes, grants, schema
+from router.outbox.collected import Collected, collect
 from router.outbox.sqlite import SqliteOutbox
 from router.outbox.statements import Append, Withdraw, perform
 from tests.outbox.stage import NOW, REPLICA, new
@@ -85,17 +86,41 @@ def test_it_stays_with_an_event_that_has_to_stay(connection: sqlite3.Connection)
 
 
 def test_one_that_was_over_long_ago_is_forgotten(connection: sqlite3.Connection) -> None:
-    append(connection, granting("a", NOW - 2 * 86400), granting("b", NOW + 60))
+    append(connection, granting("a", NOW - 2 * 86400), granting("b", NOW - 60), granting("c", NOW + 60))
+    changes.save_time(connection, 1.0, NOW)
 
-    assert connection.execute("SELECT id FROM grants").fetchall() == [("b",)]
+    assert connection.execute("SELECT id FROM grants ORDER BY id").fetchall() == [("b",), ("c",)]
+
+
+def test_another_replicas_clock_ends_none(connection: sqlite3.Connection) -> None:
+    """Two days ahead, it would take from all namespaces what others have granted."""
+    append(connection, granting("a"))
+    ahead = NOW + 2 * 86400
+    grant = granting("b", ahead + 3600, "other").grant
+    body = b'{"id":"b","data":{"sequence":1}}'
+    collect(connection, "replica-2", [Collected("b", ahead, body, "[]", grant)])
+
+    assert ids(connection) == ["a"]
+
+
+async def test_it_is_forgotten_by_the_outboxs_own_time_of_day(path: Path) -> None:
+    first = await SqliteOutbox.open(path, REPLICA, time_of_day=lambda: NOW)
+    await first.append(granting("a"))
+    await first.close()
+    second = await SqliteOutbox.open(path, REPLICA, time_of_day=lambda: NOW + 2 * 86400)
+    await second.append(new("b"))
+    kept = await second.read(ids)
+    await second.close()
+
+    assert kept == []
 
 
 async def test_it_is_in_force_when_its_event_is_and_after_a_restart(path: Path) -> None:
-    first = await SqliteOutbox.open(path, REPLICA)
+    first = await SqliteOutbox.open(path, REPLICA, time_of_day=lambda: NOW)
     await first.append(granting("a"))
     told = [await first.read(ids)]
     await first.close()
-    second = await SqliteOutbox.open(path, REPLICA)
+    second = await SqliteOutbox.open(path, REPLICA, time_of_day=lambda: NOW + 30)
     told.append(await second.read(ids))
     await second.close()
 
