@@ -14,7 +14,8 @@ Rules:
 (2) A watch ends often, and means nothing by it: it is begun again from the last version that was seen, bookmarks
     included. The server is told when to end it, at a moment of our dice, so that watches do not return as one.
 (3) 410, as an answer or within a watch, says that this version is forgotten: the list begins anew. So does a watch that
-    can't be read: what it would have said is unknown.
+    can't be read: what it would have said is unknown. So does one at whose end nothing was heard for `SILENCE`, neither
+    a change nor a bookmark: its version may be one that the server does not know yet, as after its store was restored.
 (4) Whatever fails is tried again for ever, with bounded back-off (`patience`), and told once, until it is over. A watch
     that ends at once and brought nothing counts as a failure: a server that does so would be asked without end.
 (5) A connection that is dead ends `GRACE` seconds after the server should have ended the watch.
@@ -48,6 +49,8 @@ GRACE = 15.0
 """Seconds beyond that, for an answer that was under way."""
 AT_ONCE = 1.0
 """Seconds within which a watch that brought nothing has failed."""
+SILENCE = 120.0
+"""Seconds without a word after which a watch is not believed any more: bookmarks come about every minute."""
 _ANEW = frozenset({"gone", "malformed", "too_large"})
 
 
@@ -106,6 +109,8 @@ class _Following(Generic[Shape]):
     """Where the next watch begins; empty where a list must come first."""
     opened: tuple[float, str] | None = None
     """When the watch was taken, and from which version; None where it was not."""
+    heard: float = 0.0
+    """When a list was complete, or a watch said something, last."""
 
     @property
     def what(self) -> str:
@@ -121,7 +126,7 @@ class _Following(Generic[Shape]):
                 yield Present(one)
             version = page.resource_version
         yield Listed()
-        self.version = version
+        self.version, self.heard = version, asyncio.get_running_loop().time()
 
     async def watched(self) -> AsyncGenerator[WatchedChange[Shape], None]:
         """What changes, after `Resumed`, until the watch ends; raises ClusterError."""
@@ -137,10 +142,13 @@ class _Following(Generic[Shape]):
             self.opened = loop.time(), self.version
             yield Resumed()
             async for line in _lines(reply, self.what, until):
+                self.heard = loop.time()
                 if (change := self._taken(line)) is not None:
                     yield change
         if not self.is_proven():
             raise ClusterError(f"{self.what}: the watch ended at once", cause="unreachable")
+        if self.is_silent():
+            self.version = ""
 
     def is_proven(self) -> bool:
         """Whether the last watch has brought something, or lasted (4)."""
@@ -148,6 +156,10 @@ class _Following(Generic[Shape]):
             return False
         when, version = self.opened
         return version != self.version or asyncio.get_running_loop().time() - when >= AT_ONCE
+
+    def is_silent(self) -> bool:
+        """Whether a watch was taken, and nothing was heard for so long that its version is in doubt (3)."""
+        return self.opened is not None and asyncio.get_running_loop().time() - self.heard >= SILENCE
 
     def _question(self, seconds: float) -> ApiRequest:
         query = {
@@ -193,7 +205,7 @@ async def changes(
                         yield change
         except ClusterError as error:
             failures = 1 if following.is_proven() else failures + 1
-            if error.cause in _ANEW:
+            if error.cause in _ANEW or following.is_silent():
                 following.version = ""
             if not is_told:
                 is_told = True

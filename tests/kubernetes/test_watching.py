@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Self
+from types import SimpleNamespace
+from typing import Self, cast
 
 import pytest
 from aiohttp import web
 
+from router.errors import ClusterError
 from router.kubernetes import watching
-from router.kubernetes.client import EVERYTHING, PAGE, Cluster, ObjectSelection
+from router.kubernetes.client import EVERYTHING, PAGE, Cluster, ListPage, ObjectSelection
+from router.kubernetes.connection import ApiRequest
 from router.kubernetes.resources import ApiObject
 from router.kubernetes.watching import Gone, Interrupted, ListBegins, Listed, Present, Resumed, WatchedChange, changes
 from tests.kubernetes.shapes import PODS, SHOP, lowest, pod
 from tests.patience import PATIENCE
 from tests.simulators.kubernetes import KubernetesSimulator, status
+from tests.simulators.virtual_time import virtually
 
 ERROR_410 = b'{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old"}}\n'
 ERROR_500 = b'{"type":"ERROR","object":{"kind":"Status","code":500,"message":"etcdserver: no leader"}}\n'
@@ -324,3 +328,77 @@ async def test_whatever_breaks_in_the_end_everything_is_known(api: KubernetesSim
                     await asyncio.sleep(0)
         api.faults.clear()
         await view.until(expected)
+
+
+BOOKMARK = b'{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"5"}}}\n'
+Answer = tuple[float, bytes | ClusterError]
+"""What a watch brings, or that it fails, after so many seconds; nothing ends it."""
+
+
+class Told:
+    """An API server in virtual time, whose watches bring what was told, each in its turn; lists fail so often first."""
+
+    def __init__(self, *watches: tuple[Answer, ...], away: int = 0) -> None:
+        self.watches, self.away = list(watches), away
+        self.lists, self.asked = list[float](), list[float]()
+
+    async def pages(self, *_: object) -> AsyncIterator[ListPage[ApiObject]]:
+        """An empty list, as `Cluster.pages`."""
+        if self.away:
+            self.away -= 1
+            raise ClusterError("away", cause="unreachable")
+        self.lists.append(asyncio.get_running_loop().time())
+        yield ListPage((), True, "5")
+
+    @asynccontextmanager
+    async def watch(self, _: ApiRequest) -> AsyncIterator[object]:
+        """The next watch, as `Connection.asked`."""
+        self.asked.append(asyncio.get_running_loop().time())
+        left = list(self.watches.pop(0))
+
+        async def readany() -> bytes:
+            seconds, brought = left.pop(0)
+            await asyncio.sleep(seconds)
+            if isinstance(brought, ClusterError):
+                raise brought
+            return brought
+
+        yield SimpleNamespace(content=SimpleNamespace(readany=readany))
+
+    async def follow(self) -> list[str]:
+        """What whoever follows hears until all watches were asked for."""
+        cluster = cast(
+            "Cluster",
+            SimpleNamespace(pages=self.pages, dice=lowest, connection=SimpleNamespace(asked=self.watch)),
+        )
+        heard = list[str]()
+        with suppress(IndexError):  # by which `watch` ends the story
+            async with aclosing(changes(cluster, PODS)) as found:
+                async for change in found:
+                    heard.append(type(change).__name__)
+        return heard
+
+
+CUT: Answer = (60.0, ClusterError("cut", cause="unreachable"))
+LISTED = ["ListBegins", "Listed"]
+
+
+@pytest.mark.parametrize(
+    ("watched", "lists", "heard"),
+    [
+        ([((150.0, b""),)] * 2, [0, 150, 300], LISTED * 3),
+        ([((70.0, BOOKMARK), (70.0, BOOKMARK), (10.0, b""))] * 4, [0], LISTED),
+        ([((70.0, b""),)] * 4, [0, 140, 280], LISTED * 3),
+        ([((119.0, b""),)], [0], LISTED),
+        ([(CUT,)] * 2, [0, 120], [*LISTED, "Interrupted", "Resumed", "Interrupted", *LISTED]),
+    ],
+    ids=["silent", "bookmarks", "silent in short watches", "not for long", "silent and cut"],
+)
+def test_where_nothing_is_heard_for_long_it_is_listed_anew(
+    monkeypatch: pytest.MonkeyPatch, watched: list[tuple[Answer, ...]], lists: list[float], heard: list[str]
+) -> None:
+    """A watch from a version that the server does not know yet, as after etcd was restored, hears nothing for ever."""
+    monkeypatch.setattr(watching, "delay", lambda *_: 0.0)
+    api = Told(*watched)
+
+    assert (virtually(api.follow()), api.lists) == (heard, lists)
