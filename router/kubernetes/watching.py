@@ -17,7 +17,8 @@ Rules:
     can't be read: what it would have said is unknown. So does one at whose end nothing was heard for `SILENCE`, neither
     a change nor a bookmark: its version may be one that the server does not know yet, as after its store was restored.
 (4) Whatever fails is tried again for ever, with bounded back-off (`patience`), and told once, until it is over. A watch
-    that ends at once and brought nothing counts as a failure: a server that does so would be asked without end.
+    that ends at once and brought nothing counts as a failure: a server that does so would be asked without end. One
+    that ends otherwise ends the count.
 (5) A connection that is dead ends `GRACE` seconds after the server should have ended the watch.
 (6) One object of a watch has at most `ANSWER_LIMIT` bytes; whoever reads slowly slows the server down, and no more than
     that is held here.
@@ -196,13 +197,16 @@ async def changes(
     while True:
         following.opened = None
         try:
-            async with aclosing(following.watched() if following.version else following.listed()) as found:
+            is_watch = bool(following.version)
+            async with aclosing(following.watched() if is_watch else following.listed()) as found:
                 async for change in found:
                     if not isinstance(change, Resumed):
                         yield change
                     elif is_told:
                         is_told = False
                         yield change
+            if is_watch:
+                failures = 0
         except ClusterError as error:
             failures = 1 if following.is_proven() else failures + 1
             if error.cause in _ANEW or following.is_silent():

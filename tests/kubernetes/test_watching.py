@@ -402,3 +402,18 @@ def test_where_nothing_is_heard_for_long_it_is_listed_anew(
     api = Told(*watched)
 
     assert (virtually(api.follow()), api.lists) == (heard, lists)
+
+
+def test_a_watch_that_ended_well_makes_earlier_failures_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A version that is forgotten an hour after an outage is no further failure of that."""
+    waits = list[int]()
+
+    def delay(failures: int, _: float, __: float | None) -> float:
+        waits.append(failures)
+        return 0.0
+
+    monkeypatch.setattr(watching, "delay", delay)
+    gone = ClusterError("too old", cause="gone")
+    virtually(Told(((60.0, BOOKMARK), (60.0, b"")), ((0.0, gone),), away=3).follow())
+
+    assert waits == [1, 2, 3, 1]
