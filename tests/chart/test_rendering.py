@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import router
 from router.fields import OnlyAtStart
 from router.settings.loading import Loaded, attempt_offline
 from router.settings.tree import Settings
-from tests.chart.helm import CHART, Json, helm, needs_helm, of_kind, refusal, rendered
+from tests.chart.helm import CHART, IMAGE, Json, helm, needs_helm, of_kind, refusal, rendered
 from tests.chart.schemas import RELEASES, faults
 
 pytestmark = needs_helm
@@ -367,6 +367,86 @@ def test_namespaces_may_be_followed_only_where_the_file_enforces_some() -> None:
     assert [one for one in rendered() if one["kind"] == "ClusterRole" and one["metadata"]["name"] == "gatecrier"] == []
 
 
+MONITORED: Json = {"enabled": True}
+BASES: dict[str, Json] = {
+    "as it stands": {},
+    "monitored": {"monitoring": {"podMonitor": MONITORED, "rules": MONITORED, "dashboard": MONITORED}},
+    "by Service": {"monitoring": {"serviceMonitor": MONITORED}},
+    "cert-manager": {"tls": {"mode": "certManager"}},
+    "no objects of its own": {"priorityClass": {"create": False}, "serviceAccount": {"create": False}},
+}
+MEANT = re.compile(r"config|resources\..*|monitoring\.dashboard\.labels\..*")
+"""Left out: the configuration has defaults of its own, and who takes a label away, or a limit of memory, by null means
+that."""
+
+
+def paths(values: Mapping[str, Any], *before: str) -> Iterator[tuple[str, ...]]:
+    """The way to every value that the chart has, maps before what they hold."""
+    for key, value in values.items():
+        path = (*before, key)
+        if not MEANT.fullmatch(".".join(path)):
+            yield path
+            if isinstance(value, dict):
+                yield from paths(value, *path)
+
+
+def found_at(values: object, path: tuple[str, ...]) -> object:
+    """What these values say there; None where they say nothing."""
+    for key in path:
+        values = values.get(key) if isinstance(values, dict) else None
+    return values
+
+
+def with_nulls(values: Json, where: list[tuple[str, ...]]) -> Json:
+    """These values, and null at each of these that no other null has taken away with what it is in."""
+    made: Json = json.loads(json.dumps(values))
+    for *parents, last in where:
+        part: Json | None = made
+        for key in parents:
+            part = None if part is None else part.setdefault(key, {})
+        if part is not None:
+            part[last] = None
+    return made
+
+
+def is_required(path: tuple[str, ...]) -> bool:
+    """Whether the schema refuses it where it is not there, which a value that is null is not to Helm."""
+    schema: Json = json.loads((CHART / "values.schema.json").read_text())
+    part = schema
+    for key in path[:-1]:
+        part = part["properties"][key]
+        if "$ref" in part:
+            part = schema["$defs"][part["$ref"].rpartition("/")[2]]
+    return path[-1] in part.get("required", [])
+
+
+VALUES: Json = yaml.safe_load((CHART / "values.yaml").read_text())
+LEAVES = [path for path in paths(VALUES) if not isinstance(found_at(VALUES, path), dict)]
+MAPS = [path for path in paths(VALUES) if isinstance(found_at(VALUES, path), dict)]
+
+
+@pytest.mark.parametrize("base", BASES)
+@pytest.mark.parametrize("where", [LEAVES, MAPS], ids=["leaves", "maps"])
+def test_a_value_that_is_commented_out_opens_nothing(base: str, where: list[tuple[str, ...]]) -> None:
+    """A key whose value is commented out is null, and so is not there: it is refused, or is as it stood."""
+    given = {"image": IMAGE, **BASES[base]}
+    left = [path for path in where if not is_required(path) and found_at(given, path) is None]
+
+    assert len(left) > 3
+    assert rendered(with_nulls(given, left), hooks=True) == rendered(given, hooks=True)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_every_value_that_is_required_is_named_where_it_is_missing(depth: int) -> None:
+    wanted = [path for path in (*LEAVES, *MAPS) if is_required(path) and len(path) == depth]
+    words = refusal(with_nulls({"image": IMAGE}, wanted))
+    said: dict[str, str] = dict(re.findall(r"at '([^']*)': missing propert(?:y|ies) (.*)", words))
+    missing = [path for path in wanted if f"'{path[-1]}'" not in said.get("".join(f"/{key}" for key in path[:-1]), "")]
+
+    assert len(wanted) > 2
+    assert missing == []
+
+
 @pytest.mark.parametrize(
     ("values", "words"),
     [
@@ -378,6 +458,7 @@ def test_namespaces_may_be_followed_only_where_the_file_enforces_some() -> None:
         ({"config": {"webhook": {"tls": "self-signed"}}}, "'tls' not allowed"),
         ({"config": {"policy": [{"verifier": "deny"}]}}, "missing property 'pattern'"),
         ({"replica": 3}, "'replica' not allowed"),
+        ({"networkPolicy": {"egressPorts": None}}, "missing property 'egressPorts'"),
         ({"commonLabels": {"app.kubernetes.io/name": "mine"}}, "invalid propertyName"),
         ({"podLabels": {"app.kubernetes.io/name": "mine"}}, "invalid propertyName"),
         ({"image": {"repository": "r.example/gate:1"}}, "does not match pattern"),

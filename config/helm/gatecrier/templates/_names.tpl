@@ -28,7 +28,7 @@
 
 {{- define "gatecrier.image" -}}
 {{- $repository := required "image.repository is empty: build the image from the Dockerfile, push it to a registry of yours, and name it (--set image.repository=registry.example/platform/gatecrier); none is published" .Values.image.repository -}}
-{{- $tag := .Values.image.tag | default (ternary "" .Chart.AppVersion (ne .Values.image.digest "")) -}}
+{{- $tag := .Values.image.tag | default (ternary "" .Chart.AppVersion (ne (.Values.image.digest | default "") "")) -}}
 {{- $repository }}{{ with $tag }}:{{ . }}{{ end }}{{ with .Values.image.digest }}@{{ . }}{{ end -}}
 {{- end }}
 
