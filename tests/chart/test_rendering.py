@@ -452,6 +452,18 @@ def test_every_value_that_is_required_is_named_where_it_is_missing(depth: int) -
     [
         ({"image": {"repository": ""}}, "build the image from the Dockerfile"),
         ({"tls": {"mode": "secret"}}, "tls.secret.caBundle is empty"),
+        ({"tls": {"mode": "secret", "secret": {"caBundle": "bm9uZQ=="}}}, "tls.secret.caBundle is no PEM in base64"),
+        ({"tls": {"mode": "secret", "secret": {"caBundle": "A"}}}, "tls.secret.caBundle is no PEM in base64"),
+        ({"fullnameOverride": "a.b"}, "'a.b' can't be the name of a Service"),
+        ({"nameOverride": "Gate"}, "'gatecrier-Gate' can't be the name of a Service"),
+        ({"fullnameOverride": "1gate"}, "'1gate' can't be the name of a Service"),
+        ({"podDisruptionBudget": {"maxUnavailable": "200%"}}, "does not match pattern"),
+        ({"podDisruptionBudget": {"maxUnavailable": -1}}, "minimum"),
+        ({"webhooks": {"excludeNamespaces": ["Bad Name"]}}, "does not match pattern"),
+        ({"networkPolicy": {"monitoring": [{}]}}, "minProperties"),
+        ({"config": {"webhook": {"listen": "127.0.0.1:8443"}}}, "nobody reaches it from outside of the Pod"),
+        ({"config": {"operations": {"listen": "localhost:9090"}}}, "nobody reaches it from outside of the Pod"),
+        ({"config": {"operations": {"listen": "[::1]:9090"}}}, "nobody reaches it from outside of the Pod"),
         ({"config": {"webhook": {"deadline": "10s"}}}, "must be below webhooks.timeoutSeconds"),
         ({"webhooks": {"timeoutSeconds": 8}}, "must be below webhooks.timeoutSeconds"),
         ({"config": {"enforcment": {}}}, "'enforcment' not allowed"),
@@ -470,3 +482,20 @@ def test_every_value_that_is_required_is_named_where_it_is_missing(depth: int) -
 )
 def test_what_can_not_work_is_refused_before_anything_is_changed(values: dict[str, Any], words: str) -> None:
     assert words in refusal(values)
+
+
+def test_a_release_whose_name_no_service_may_have_is_refused() -> None:
+    """Helm takes one with a dot, and every object but the Service could have it."""
+    done = helm("template", "my.rel", CHART, "--namespace", "gatecrier", "--kube-version", "1.35.0")
+
+    assert "'my.rel-gatecrier' can't be the name of a Service" in done.stderr
+    assert (
+        of_kind(rendered({"fullnameOverride": "gate"}, release="my.rel"), "StatefulSet")["metadata"]["name"] == "gate"
+    )
+
+
+@pytest.mark.parametrize("most", [0, 1, "0%", "50%", "100%"])
+def test_a_budget_may_be_a_number_or_a_share(most: int | str) -> None:
+    budget = of_kind(rendered({"podDisruptionBudget": {"maxUnavailable": most}}), "PodDisruptionBudget")
+
+    assert budget["spec"]["maxUnavailable"] == most

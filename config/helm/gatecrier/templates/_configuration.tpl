@@ -57,6 +57,12 @@
 {{- if ge $deadline (mul 1000 .Values.webhooks.timeoutSeconds | int) -}}
 {{- fail (printf "config.webhook.deadline (%s) must be below webhooks.timeoutSeconds (%v): the API server would give up before it is answered" $config.webhook.deadline .Values.webhooks.timeoutSeconds) -}}
 {{- end -}}
+{{- range $part := list "webhook" "operations" -}}
+{{- $listen := get (get $config $part) "listen" -}}
+{{- if regexMatch "^(127\\.|localhost:|\\[::1\\])" $listen -}}
+{{- fail (printf "config.%s.listen (%s) is loopback, where nobody reaches it from outside of the Pod: leave the address away (\":%s\")" $part $listen (include "gatecrier.port" $listen)) -}}
+{{- end -}}
+{{- end -}}
 {{- if eq .Values.tls.mode "managed" -}}
 {{- $_ := set $config.webhook "tls" "managed" -}}
 {{- $_ := set $config "kubernetes" ($config.kubernetes | default (dict "api" "in-cluster")) -}}

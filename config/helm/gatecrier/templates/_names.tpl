@@ -4,6 +4,14 @@
 {{- end }}
 
 {{- define "gatecrier.fullname" -}}
+{{- $name := include "gatecrier.chosenName" . -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
+{{- fail (printf "'%s' can't be the name of a Service: it begins with a small letter, and has small letters, digits and '-' only; give one (--set fullnameOverride=gatecrier), or call the release otherwise" $name) -}}
+{{- end -}}
+{{- $name -}}
+{{- end }}
+
+{{- define "gatecrier.chosenName" -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
 {{- else if contains (include "gatecrier.name" .) .Release.Name -}}

@@ -17,7 +17,11 @@ annotations:
 {{- $root := .root -}}
 service: {name: {{ include "gatecrier.fullname" $root }}, namespace: {{ $root.Release.Namespace }}, path: {{ .path }}}
 {{- if eq $root.Values.tls.mode "secret" }}
-caBundle: {{ required "tls.secret.caBundle is empty: give the CA of the certificate, base64 of PEM (--set tls.secret.caBundle=$(base64 -w0 < ca.crt))" $root.Values.tls.secret.caBundle }}
+{{- $ca := required "tls.secret.caBundle is empty: give the CA of the certificate, base64 of PEM (--set tls.secret.caBundle=$(base64 -w0 < ca.crt))" $root.Values.tls.secret.caBundle }}
+{{- if not (contains "-----BEGIN" (b64dec $ca)) }}
+{{- fail "tls.secret.caBundle is no PEM in base64: give the CA of the certificate (--set tls.secret.caBundle=$(base64 -w0 < ca.crt))" }}
+{{- end }}
+caBundle: {{ $ca }}
 {{- end }}
 {{- end }}
 
