@@ -1,14 +1,21 @@
-"""What an operator says about incidents, and about the times at which people are told of them."""
+"""What an operator says about incidents, and about the times at which people are told of them.
+
+Rules:
+(1) A range that ends before it begins is refused where it is read, as Alertmanager does: under `active` it would tell
+    nobody, ever. A part of a day ends after it begins, on the same day; weekdays, months and years do not wrap; days of
+    the month are compared as those of a month of 31 days, and none leads from the month's end over its beginning.
+(2) Numbers are plain decimal digits, with a minus for days that are counted from the month's end.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from router.fields import Duration, Listen, Name, OnlyAtStart, SettingsModel
 from router.routing.matchers import checked_matcher
@@ -16,6 +23,7 @@ from router.text import shown
 
 _LINK = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/.*|\?.*)?", re.ASCII | re.DOTALL)
 """Scheme and host written out, so that nobody who names an image chooses where people are led."""
+_NUMBER = re.compile(r"-?[0-9]{1,5}", re.ASCII)
 _CLOCK = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9])", re.ASCII)
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _MONTHS = (
@@ -46,20 +54,24 @@ def minutes(text: str) -> int:
 
 def span(text: str, names: tuple[str, ...], lowest: int, highest: int) -> tuple[int, int]:
     """The first and the last of `monday:friday`, `5` or `1:3`; raises ValueError."""
-    first, _, last = text.strip().lower().partition(":")
-    found = tuple(_number(one.strip(), names, lowest, highest) for one in (first, last or first))
-    if found[0] > found[1] and (found[0] > 0) == (found[1] > 0):
-        raise ValueError(f"{shown(text, 60)} ends before it begins")
-    return found[0], found[1]
+    begin, colon, end = text.strip().lower().partition(":")
+    first, last = (_number(one.strip(), names, lowest, highest) for one in (begin, end if colon else begin))
+    if first < 0 < last:
+        raise ValueError(f"{shown(text, 60)} leads from a month's end into the next; write {first}:-1 and 1:{last}")
+    if _in_order(first, highest) > _in_order(last, highest):
+        raise ValueError(f"{shown(text, 60)} ends before it begins, and never holds; write two ranges")
+    return first, last
+
+
+def _in_order(number: int, highest: int) -> int:
+    """What is counted from the end, counted from the beginning."""
+    return number if number >= 0 else highest + 1 + number
 
 
 def _number(text: str, names: tuple[str, ...], lowest: int, highest: int) -> int:
     if text in names:
         return names.index(text) + lowest
-    try:
-        number = int(text)
-    except ValueError:
-        number = highest + 1
+    number = int(text) if _NUMBER.fullmatch(text) else highest + 1
     if number == 0 < lowest + highest or not lowest <= number <= highest or (names and lowest == 0):
         expected = f"one of {', '.join(names)}" if names else f"a number from {lowest} to {highest}"
         raise ValueError(f"{shown(text, 60)} is none; expected {expected}, or a range FIRST:LAST")
@@ -134,7 +146,21 @@ class TimesSettings(SettingsModel):
     start_time: _Time
     """When it begins, HH:MM."""
     end_time: _Time
-    """When it has ended, HH:MM; 24:00 is the end of the day."""
+    """When it has ended, HH:MM; 24:00 is the end of the day. It ends on the day on which it begins: what passes
+    midnight is written as two."""
+
+    @model_validator(mode="after")
+    def _holds_some_time(self) -> Self:
+        start, end = self.start_time, self.end_time
+        if minutes(start) < minutes(end):
+            return self
+        if minutes(end) == 0:
+            advice = "the end of a day is 24:00"
+        elif minutes(start) == minutes(end):
+            advice = "a whole day is 00:00 to 24:00"
+        else:
+            advice = f"what passes midnight is written as two: {start} to 24:00, and 00:00 to {end}"
+        raise ValueError(f"from {start} to {end} never holds; {advice}")
 
 
 class PeriodsSettings(SettingsModel):

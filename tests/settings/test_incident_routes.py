@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from router.fields import ReadingContext
 from router.routing import IncidentSettings, RouteSettings
+from router.routing.incident_settings import PeriodsSettings
 from router.settings.routes import routes as wrong_routes
 from router.settings.sections import telling_items
 from router.settings.snapshot import read_file
@@ -70,3 +71,48 @@ def test_a_link_may_have_values_in_its_path() -> None:
 )
 def test_names_that_alertmanager_has_are_answered_with_ours(theirs: str, ours: str) -> None:
     assert f"`{ours}" in RouteSettings.known_elsewhere()[theirs]
+
+
+def part(start: str, end: str) -> dict[str, Any]:
+    return {"times": [{"start_time": start, "end_time": end}]}
+
+
+@pytest.mark.parametrize(
+    ("periods", "words"),
+    [
+        (part("22:00", "06:00"), "from 22:00 to 06:00 never holds; .* as two: 22:00 to 24:00, and 00:00 to 06:00"),
+        (part("08:00", "08:00"), "from 08:00 to 08:00 never holds; a whole day is 00:00 to 24:00"),
+        (part("22:00", "00:00"), "from 22:00 to 00:00 never holds; the end of a day is 24:00"),
+        ({"weekdays": ["sunday:monday"]}, "ends before it begins, and never holds; write two ranges"),
+        ({"months": ["december:january"]}, "ends before it begins"),
+        ({"years": ["2027:2026"]}, "ends before it begins"),
+        ({"days_of_month": ["-3:2"]}, "leads from a month's end into the next; write -3:-1 and 1:2"),
+        ({"days_of_month": ["-31:31"]}, "leads from a month's end into the next"),
+        ({"days_of_month": ["31:-31"]}, "ends before it begins"),
+        ({"days_of_month": ["1_0"]}, "is none; expected a number from -31 to 31"),
+        ({"days_of_month": ["+1"]}, "is none; expected a number"),
+        ({"days_of_month": ["٣"]}, "is none; expected a number"),
+        ({"days_of_month": ["5:"]}, "is none; expected a number"),
+        ({"days_of_month": [":5"]}, "is none; expected a number"),
+        ({"weekdays": ["monday:"]}, "is none; expected one of monday"),
+    ],
+)
+def test_a_time_that_never_holds_is_refused_with_what_to_write(periods: dict[str, Any], words: str) -> None:
+    """Under `active` nobody would ever be told."""
+    with pytest.raises(ValidationError, match=words):
+        PeriodsSettings.model_validate(periods)
+
+
+@pytest.mark.parametrize(
+    "periods",
+    [
+        part("00:00", "24:00"),
+        part("23:59", "24:00"),
+        {"weekdays": ["monday:sunday", "Monday : Friday"]},
+        {"months": ["1:12", "january:december"]},
+        {"years": ["2026"]},
+        {"days_of_month": ["1:-1", "-7:-1", "-1", "31", "20:-12", "01"]},
+    ],
+)
+def test_other_times_are_taken(periods: dict[str, Any]) -> None:
+    assert PeriodsSettings.model_validate(periods).model_dump(exclude_unset=True).keys() == periods.keys()
