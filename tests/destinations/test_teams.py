@@ -208,6 +208,32 @@ def test_what_is_too_large_is_cut_and_says_what_happened(body: list[object]) -> 
     assert len(json.dumps(made, separators=(",", ":"))) <= SIZE_LIMIT
 
 
+@pytest.mark.parametrize(
+    "element",
+    [
+        {"type": "Container", "items": [{"type": "TextBlock", "text": "web is unsigned " + "😀" * 253}] * 30},
+        {"type": "Container", "items": [{"type": "TextBlock", "text": "web is unsigned " + "\x7f" * 253}] * 30},
+        {"type": "TextBlock", "text": "web is unsigned", "of a plugin": "\x7f" * 19_000},
+        {"type": "TextBlock", "text": "web is unsigned", "of a plugin": [1e16] * 4_000},
+        {"type": "TextBlock", "text": "web is unsigned", "of a plugin": [0.00001] * 2_500},
+    ],
+    ids=["beyond U+FFFF", "controls", "controls elsewhere", "large numbers", "small numbers"],
+)
+def test_whatever_is_long_there_is_a_card_that_fits(element: dict[str, object]) -> None:
+    card = {**text_card("-"), "body": [element, *[{"type": "TextBlock", "text": "y" * 300}] * 100]}
+
+    assert "web is unsigned" in read(sent(orjson.dumps(card)))
+
+
+def test_what_is_nested_too_deeply_is_a_text() -> None:
+    element = {"type": "TextBlock", "text": "web is unsigned", "of a plugin": "DEEP"}
+    written = orjson.dumps({**text_card("-"), "body": [element]})
+    for depth in range(240, 260):
+        nested = b"[" * depth + b"]" * depth
+
+        assert "web is unsigned" in read(sent(written.replace(b'"DEEP"', nested)))
+
+
 def test_links_are_never_cut() -> None:
     """Half a link leads elsewhere."""
     url = "https://wiki.example/" + "a" * 3000

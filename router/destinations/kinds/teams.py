@@ -12,7 +12,8 @@ Rules:
     refuses later is seen in the runs of the flow alone. So nothing is left to chance here:
 (3) one card a request, since flows read the first attachment; a document that is none becomes the text of one; a card
     that is too large has its texts cut, step by step (`_STEPS`), then loses its actions and its last elements, and says
-    so.
+    so; where no element fits, their texts become the card, cut by the same steps: the last of them fits by any
+    characters.
 (4) What others wrote stands in TextRuns, which read no markup (`router.rendering.markup`, rules 5 and 6).
 """
 
@@ -111,8 +112,8 @@ def card_of(body: bytes) -> Card:
     """The card that a template made, by itself or in a message; where it is none, one with its text."""
     try:
         made = orjson.loads(body)
-        orjson.dumps(made)
-    except (ValueError, TypeError):  # no JSON, or nested more deeply than it can be written again
+        _message(made)
+    except (ValueError, TypeError):  # no JSON, or nested more deeply than it can be written in a message
         return text_card(text_of(body))
     if isinstance(made, dict) and "attachments" in made:
         match made["attachments"]:
@@ -164,7 +165,10 @@ def _smaller(card: Card) -> Iterator[Card]:
         if room < 0:
             break
         kept.append(element)
-    yield {**bare, "body": [*kept, _LEFT_OUT]} if kept else text_card(cut_chars("\n".join(_texts(elements)), _STEPS[0]))
+    if kept:
+        yield {**bare, "body": [*kept, _LEFT_OUT]}
+    for limit in _STEPS:
+        yield text_card(cut_chars("\n".join(_texts(elements)), limit))
 
 
 def _texts(value: object, key: str = "") -> Iterator[str]:
@@ -197,8 +201,11 @@ def _cut_member(key: str, item: object, limit: int) -> object:
 
 
 def _size(body: bytes) -> int:
-    """Bytes of a document as Teams may write it: what is beyond ASCII as escapes."""
-    return len(body) if body.isascii() else len(json.dumps(orjson.loads(body), separators=(",", ":")))
+    """Bytes of a document as we write it or as Teams may, whichever are more: what is not printable ASCII as escapes.
+
+    Of a list these are no more than those of its elements together.
+    """
+    return max(len(body), len(json.dumps(orjson.loads(body), separators=(",", ":"))))
 
 
 def minimal(cloudevent: Mapping[str, Any], because: Because) -> tuple[bytes, str]:
