@@ -26,7 +26,7 @@ from router.events.json_text import as_json
 from router.events.parts import DecisionParts
 from router.events.schema import CloudEvent, EventData, ImageData, UserData
 from router.text import SHORTENED, shortened, shortened_into
-from router.verdict import Verdict
+from router.verdict import IS_PASS
 
 EVENT_LIMIT = 256 * 1024 - 64
 """Bytes of an encoded event, with room for its sequence number: 256 KiB at most."""
@@ -165,8 +165,11 @@ class _Keeping:
 
 
 def _rank(image: ImageData) -> tuple[bool, bool]:
-    """What failed because it is new decided, and is told before what only failed in the past."""
-    return Verdict(image["verdict"]).is_pass, not image.get("is_new", True)
+    """What failed because it is new decided, and is told before what only failed in the past.
+
+    A verdict of another release, whose event the outbox kept, is taken for one that failed.
+    """
+    return IS_PASS.get(image["verdict"], False), not image.get("is_new", True)
 
 
 def _with_all_cut(event: CloudEvent, message: str) -> CloudEvent:

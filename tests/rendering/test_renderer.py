@@ -252,6 +252,17 @@ def test_an_event_of_another_release_loses_no_alert(kind: str, event: dict[str, 
     assert json.loads(short.body)
 
 
+def test_verdicts_of_another_release_make_an_event_smaller_too() -> None:
+    event = json.loads(encode(EXAMPLES["rejected-many-images"]))
+    failing = {**event["data"]["images"][0], "verdict": "newer_verdict", "image": "registry.example/shop/newer:1"}
+    passing = {**failing, "verdict": "verified"}
+    event["data"]["images"] = [*[{**passing, "image": f"{number}{'x' * 300}"} for number in range(100)], failing]
+    body = json.loads(renderer_of("webhook").minimal(json.dumps(event).encode()).body)
+
+    assert len(json.dumps(body)) < 16 * 1024
+    assert "registry.example/shop/newer:1" in {one["image"] for one in body["data"]["images"]}
+
+
 @pytest.mark.parametrize(
     ("severity", "priority"), [("critical", "critical"), ("high", "error"), ("info", "informational")]
 )
