@@ -154,6 +154,21 @@ def test_severity_and_outcome_are_those_of_the_decision(name: str, form: SyslogF
         assert (" that it would reject" in made) == ("WOULD_REJECT" in made) == decision["would_reject"]
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("Rejected \u202egnp.exe\u200b\u2066x", r"Rejected \\u202egnp.exe\\u200b\\u2066x"),
+        ("a|b\\c=d\ne", "a b c d e"),
+        ("é" * 300, "é" * 126 + "…"),
+        ("\u202e" * 300, r"\\u202e" * 36 + "…"),
+        ("\u200b", r"\\u200b"),
+        (" \n", "Gatecrier"),
+    ],
+)
+def test_the_name_in_the_header_of_cef_hides_nothing(name: str, told: str) -> None:
+    assert read(line(orjson.dumps({"name": name}), SyslogFormat.CEF), SyslogFormat.CEF, "")["name"] == told
+
+
 def test_the_header_says_who_sends() -> None:
     made = line(DOCUMENT.body, sender=replace(SENDER, app_name="gate", hostname="h", facility=4))
 

@@ -160,9 +160,9 @@ def _rfc5424(record: Record, head: str, sender: Sender) -> bytes:
 
 
 def _cef(record: Record, head: str, sender: Sender) -> bytes:
-    severity = map_severity(record.severity, "cef")
+    severity, name = map_severity(record.severity, "cef"), escape_within(record.name, Markup.CEF, NAME_LIMIT)
     version = f"{NIL} CEF:0|Gatecrier|gatecrier|{__version__}"
-    head += f"{version}|{record.event}|{record.name[:NAME_LIMIT]}|{severity}|"
+    head += f"{version}|{record.event}|{name}|{severity}|"
     if record.time:
         head += f"rt={_EPOCH_MS(record.time)} "
     head += "msg="
