@@ -270,10 +270,38 @@ def test_an_alert_is_open_until_it_ends_or_is_forgotten(made: dict[str, object],
 
 
 def test_an_alert_begins_when_it_began_and_never_later() -> None:
-    texts = ["2026-01-01T00:00:00.000Z", "2099-01-01T00:00:00Z", "yesterday", 5]
+    later = "0001-01-01T00:00:00+14:00"  # the year before the first
+    texts = ["2026-01-01T00:00:00.000Z", "2099-01-01T00:00:00Z", "yesterday", 5, later]
     began = [alert(orjson.dumps({"labels": {}, "startsAt": text}))["startsAt"] for text in texts]
 
-    assert began == [texts[0], *[timestamp(NOW)] * 3]
+    assert began == [texts[0], *[timestamp(NOW)] * 4]
+
+
+@pytest.mark.parametrize(
+    ("url", "is_link"),
+    [
+        ("https://wiki.example/a%20b?c=%c3%a9&d#e", True),
+        ("http://wiki.example:8443", True),
+        ("http://[2001:db8::1]:9093/x", True),
+        ("https://wiki.example?x=1", True),
+        ("https://x/%zz", False),
+        ("https://x/%2", False),
+        ("https://x?y=%", False),
+        ("https://x%41/", False),
+        ("https://x:port/", False),
+        ("https://x:99999999/", False),
+        ("https:///x", False),
+        ("https://x<y/", False),
+        ("https://[::1/", False),
+        ("https://x/ y", False),
+        ("https://x/" + "a" * 5000, False),
+    ],
+)
+def test_a_generator_url_that_is_none_is_left_out(alertmanager: Alertmanager, url: str, *, is_link: bool) -> None:
+    document = Document("event-1", orjson.dumps({"labels": {}, "generatorURL": url}))
+
+    assert (posted(document)[0].get("generatorURL") == url) is is_link
+    assert alertmanager.refusal(orjson.dumps(posted(document))) == ""
 
 
 def test_labels_are_the_template_s_and_those_of_the_settings() -> None:

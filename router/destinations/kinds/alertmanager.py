@@ -60,7 +60,10 @@ ANNOTATION_LIMIT, SHORT = 20_000, 500
 _OVER = frozenset({"resolved", "expired"})
 _LEVELS = tuple(one.value for one in Severity)
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_]")
-_URI = re.compile(r"https?://[\x21-\x7e]{1,4000}")
+_URI = re.compile(
+    r"(?=.{1,4000}\Z)https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
+    r"(?:[/?](?:[!-$&-~]|%[0-9A-Fa-f]{2})*)?"
+)
 _Label = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,99}$")]
 _Value = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
@@ -202,8 +205,11 @@ def _ended(alert: Alert, severity: str, now: float) -> dict[str, object]:
 
 def _moment(value: object) -> float | None:
     try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-        return None if moment is None else (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        if not isinstance(value, str):
+            return None
+        moment = datetime.fromisoformat(value)
+        named = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return named.astimezone(UTC).timestamp()  # by way of a year that there is, or none
     except (ValueError, OverflowError):
         return None
 
