@@ -437,6 +437,21 @@ async def test_no_other_page_may_ask(headers: Mapping[str, str], config: Path) -
     assert (config.parent / "templates" / "mine.json").read_text() == MINE
 
 
+@pytest.mark.parametrize(("port", "is_let_in"), [(80, True), (8080, False)])
+@pytest.mark.parametrize("verb", ["GET", "POST"])
+def test_browsers_name_no_port_where_it_is_that_of_http(verb: str, port: int, *, is_let_in: bool) -> None:
+    """RFC 9110, clause 4.2.1, and RFC 6454, clause 6.2."""
+    door = Door(port)
+    cookie = door.take(door.url.partition("token=")[2]) or ""
+    headers = {"Host": "127.0.0.1", "Origin": "http://127.0.0.1", "Content-Type": "application/json"}
+
+    assert (door.refusal(verb, headers, cookie) == "") is is_let_in
+    named = {**headers, "Host": f"127.0.0.1:{port}", "Origin": f"http://127.0.0.1:{port}"}
+    assert door.refusal(verb, named, cookie) == ""
+    assert door.refusal(verb, {**named, "Host": "127.0.0.1:"}, cookie)
+    assert door.refusal(verb, {**named, "Origin": "https://127.0.0.1"}, cookie) == "another page asks"
+
+
 @pytest.mark.parametrize(
     "headers",
     [

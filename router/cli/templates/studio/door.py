@@ -3,7 +3,8 @@
 Any page in any browser of this machine, and any program of any of its users, can reach a port on loopback.
 
 Rules, in this order:
-(1) The request names us by our address: a name that somebody makes lead here (DNS rebinding) is none of ours.
+(1) The request names us by our address: a name that somebody makes lead here (DNS rebinding) is none of ours. Browsers
+    leave out a port that is that of the scheme, here and in `Origin` (RFC 9110, clause 4.2.1; RFC 6454, clause 6.2).
 (2) It comes from no other page: `Origin` is ours where there is one, and there is one in every POST; `Sec-Fetch-Site`,
     where a browser says it, is neither `cross-site` nor `same-site` (that is another port), but for the URL of (3),
     which may be followed from anywhere.
@@ -20,6 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 HOST = "127.0.0.1"
+_OF_HTTP = 80
 _NOT_OPENED = "open the URL that the terminal shows, in one browser; for another browser, start the studio anew"
 _FROM_ELSEWHERE = frozenset({"cross-site", "same-site"})
 
@@ -62,10 +64,12 @@ class Door:
     def refusal(self, verb: str, headers: Mapping[str, str], cookie: str, *, is_opening: bool = False) -> str:
         """Why a request is not answered; empty where it is. Names of headers have any case in `headers`."""
         origin, posted = headers.get("Origin"), headers.get("Content-Type", "").partition(";")[0].strip()
+        ours = {f"{HOST}:{self.port}", *([HOST] if self.port == _OF_HTTP else [])}
+        origins = {f"http://{one}" for one in ours}
         is_post, site = verb == "POST", headers.get("Sec-Fetch-Site")
         reasons = (
-            (headers.get("Host") != f"{HOST}:{self.port}", f"open the studio at {self.origin}"),
-            (origin not in {None, self.origin} or (is_post and origin is None), "another page asks"),
+            (headers.get("Host") not in ours, f"open the studio at {self.origin}"),
+            (origin not in origins and (is_post or origin is not None), "another page asks"),
             (site in _FROM_ELSEWHERE and not is_opening, "another page asks"),
             (not is_opening and not _is_equal(cookie, self._session), _NOT_OPENED),
             (is_post and posted != "application/json", "what is posted is no JSON"),
