@@ -7,7 +7,9 @@ Rules:
 (2) A list stands for all of its elements: `images.verdict` has as many values as there are images, and
     `request.user.groups` as many as there are groups.
 (3) Values compare as text: strings as they are, `true` and `false`, numbers as in the event's JSON; null, an empty list
-    and whatever is missing as the empty text (Alertmanager takes an absent label for an empty one).
+    and whatever is missing as the empty text (Alertmanager takes an absent label for an empty one). So that is one of
+    the texts of a closed set wherever a step of the path may be missing or null, or an event of the other type has no
+    such field: a matcher does ask whether a field is there.
 """
 
 from __future__ import annotations
@@ -27,14 +29,25 @@ Values = Callable[[Mapping[str, object]], list[str]]
 """Reads every value of one field from an event's `data`, as text."""
 
 _GIVEN_LATER = "sequence"
+_EMPTY = frozenset({""})
 _BOOLEANS = frozenset({"true", "false"})
 
 
 @lru_cache(maxsize=1)
 def fields() -> Mapping[str, frozenset[str] | None]:
     """Every field, and the texts that it may hold where these are a closed set."""
-    declared = [*_declared(EventData, ""), *_declared(NoticeEventData, "")]
-    return types.MappingProxyType({path: closed for path, closed in declared if path != _GIVEN_LATER})
+    found = fields_of(EventData, NoticeEventData)
+    return types.MappingProxyType({path: closed for path, closed in found.items() if path != _GIVEN_LATER})
+
+
+def fields_of(*kinds: type) -> Mapping[str, frozenset[str] | None]:
+    """The same of events of any of these types."""
+    declared = [dict(_declared(kind, "", may_lack=False)) for kind in kinds]
+    found: dict[str, frozenset[str] | None] = {}
+    for path in dict.fromkeys(path for one in declared for path in one):
+        sets = [one.get(path, _EMPTY) for one in declared]
+        found[path] = None if None in sets else frozenset().union(*(one for one in sets if one is not None))
+    return found
 
 
 def field_paths() -> frozenset[str]:
@@ -42,18 +55,21 @@ def field_paths() -> frozenset[str]:
     return frozenset(fields())
 
 
-def _declared(kind: object, path: str) -> list[tuple[str, frozenset[str] | None]]:
+def _declared(kind: object, path: str, *, may_lack: bool) -> list[tuple[str, frozenset[str] | None]]:
     alternatives, is_optional = _alternatives(kind)
+    may_lack |= is_optional
     if len(alternatives) == 1 and is_typeddict(alternatives[0]):
         found: list[tuple[str, frozenset[str] | None]] = []
+        written = get_type_hints(alternatives[0], include_extras=True)
         for name, inner in get_type_hints(alternatives[0]).items():
-            found += _declared(inner, f"{path}.{name}" if path else name)
+            form: object = typing.get_origin(written[name])
+            is_missing = form is typing.NotRequired
+            found += _declared(inner, f"{path}.{name}" if path else name, may_lack=may_lack or is_missing)
         return found
     if len(alternatives) == 1 and typing.get_origin(alternatives[0]) is list:
-        inside = _declared(typing.get_args(alternatives[0])[0], path)
-        return [(inner, None if closed is None else closed | {""}) for inner, closed in inside]
+        return _declared(typing.get_args(alternatives[0])[0], path, may_lack=True)
     closed = _closed_set(alternatives)
-    return [(path, closed | {""} if closed is not None and is_optional else closed)]
+    return [(path, closed | _EMPTY if closed is not None and may_lack else closed)]
 
 
 def _alternatives(kind: object) -> tuple[tuple[object, ...], bool]:

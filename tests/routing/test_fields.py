@@ -1,4 +1,9 @@
-from router.routing.fields import as_text, field_paths, fields, reader
+from typing import Annotated, Literal, NotRequired, TypedDict
+
+import pytest
+
+from router.routing.fields import as_text, field_paths, fields, fields_of, reader
+from router.routing.matchers import parse_matcher
 from tests.routing.event import event, image, signer
 
 
@@ -27,9 +32,55 @@ def test_the_number_of_an_event_is_no_field_because_routes_are_asked_before_it_i
 
 
 def test_closed_sets_are_known() -> None:
-    assert fields()["decision.would_reject"] == frozenset({"true", "false"})
-    assert fields()["decision.outcome"] == frozenset({"admitted", "rejected", "unanswered"})
+    assert fields()["decision.would_reject"] == frozenset({"true", "false", ""})
+    assert fields()["decision.outcome"] == frozenset({"admitted", "rejected", "unanswered", ""})
     assert fields()["request.namespace"] is None
+
+
+class Inner(TypedDict):
+    """What stands in events."""
+
+    always: bool
+    sometimes: NotRequired[Annotated[Literal["a"], "of a kind"]]
+    name: str
+
+
+class Outer(TypedDict):
+    """An event."""
+
+    always: Inner
+    sometimes: NotRequired[Inner]
+    null: Inner | None
+    several: list[Inner]
+    flag: Literal["x"]
+
+
+class Other(TypedDict):
+    """One of another type."""
+
+    always: Inner
+    flag: Literal["y"] | None
+
+
+def test_what_may_be_missing_may_be_empty() -> None:
+    """At any step of its path, and in an event of another type."""
+    found = {path: closed and set(closed) for path, closed in fields_of(Outer, Other).items()}
+
+    assert found["always.always"] == {"true", "false"}
+    assert found["always.sometimes"] == {"a", ""}
+    assert found["sometimes.always"] == found["null.always"] == found["several.always"] == {"true", "false", ""}
+    assert found["flag"] == {"x", "y", ""}
+    assert {closed for path, closed in found.items() if path.endswith("name")} == {None}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["unreadable.cause", "decision.is_attempt", "decision.grant.is_new", "notice.severity", "notice.facts.before"],
+)
+def test_whoever_asks_whether_a_field_is_there_is_understood(path: str) -> None:
+    is_there, is_missing = (parse_matcher(f'{path} {operator} ""').compiled() for operator in ("!=", "="))
+
+    assert (is_there(dict(event())), is_missing(dict(event()))) == (False, True)
 
 
 def test_values_read_as_they_stand_in_json_without_quotes() -> None:
