@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.decision import Decision, Failure, Finding, audit_annotations, decide, wording
+from router.decision import Decision, Failure, Finding, audit_annotations, decide, last_word, unanswered, wording
 from router.decision.deciding import ANNOTATION_LIMIT
 from router.decision.wording import MESSAGE_LIMIT, SHOWN_IMAGES, WARNING_LIMIT, WARNINGS_LIMIT
+from router.events.parts import decision_data
 from router.reasons import REASONS, Denial, Distrust, EvidenceFlaw, Obstacle, Proof
 from router.text import one_line
 from router.verdict import Mode, RequestOutcome, Severity, Verdict
@@ -240,6 +241,15 @@ def test_notices_are_told_and_refuse_nothing() -> None:
     assert decision.would_reject is False
     assert decision.warnings == ("gatecrier: this kind\\ncan't be read",)
     assert decision.message == "no images to judge\nthis kind\\ncan't be read"
+
+
+def test_events_say_what_failed_besides_images() -> None:
+    unreadable = decide([], Mode.DETECT, failure=Failure.unreadable("no containers"))
+    ours = [last_word("an internal error", blocks=blocks) for blocks in (True, False)]
+
+    assert [decision_data(one).get("failure") for one in (unreadable, *ours)] == ["unreadable", *["internal_error"] * 2]
+    assert decision_data(unanswered(unreadable)).get("failure") == "unreadable"
+    assert "failure" not in decision_data(decide([SIGNED], Mode.DETECT))
 
 
 def test_a_failure_tells_its_reason_and_never_says_refused_of_an_admission() -> None:

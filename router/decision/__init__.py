@@ -12,7 +12,7 @@ from router.decision.deciding import (
     unanswered,
     without_grant,
 )
-from router.decision.finding import Exempted, Failure, Finding, Place
+from router.decision.finding import Exempted, Failure, FailureReason, Finding, Place
 from router.decision.glass import Glass, Grant, GrantedImage, granted_images
 from router.decision.wording import notices as unjudged
 
@@ -20,6 +20,7 @@ __all__ = [
     "Decision",
     "Exempted",
     "Failure",
+    "FailureReason",
     "Finding",
     "Glass",
     "Grant",

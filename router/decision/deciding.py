@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from router.decision import wording
-from router.decision.finding import Failure, Finding
+from router.decision.finding import Failure, FailureReason, Finding
 from router.decision.glass import Glass
 from router.verdict import Mode, RequestOutcome, Severity, Verdict
 
@@ -43,6 +43,8 @@ class Decision:
     """Why it was refused; empty where it was not."""
     glass: Glass | None = None
     """By what it was let in although it may fail."""
+    failure: FailureReason | None = None
+    """Why it can't be admitted whatever its images are; None where that is not so."""
 
 
 def decide(
@@ -85,6 +87,7 @@ def decide(
         warnings=wording.warnings(warned, besides) if warned or besides else (),
         refusal=message if is_rejected else "",
         glass=glass,
+        failure=None if failure is None else failure.reason,
     )
 
 
@@ -116,9 +119,11 @@ def last_word(problem: str, *, blocks: bool) -> Decision:
     """The decision when a stage of the gate failed: of constants alone, so that it can't fail."""
     said = f"the images could not be judged: {problem}"
     if blocks:
-        return Decision(RequestOutcome.REJECTED, Mode.ENFORCE, True, Severity.HIGH, said, (), said)
+        told = Decision(RequestOutcome.REJECTED, Mode.ENFORCE, True, Severity.HIGH, said, (), said)
+        return replace(told, failure="internal_error")
     admitted, warned = f"admitted although {said}", f"gatecrier (detect): {said}"[: wording.WARNING_LIMIT]
-    return Decision(RequestOutcome.ADMITTED, Mode.DETECT, True, Severity.MEDIUM, admitted, (warned,), "")
+    told = Decision(RequestOutcome.ADMITTED, Mode.DETECT, True, Severity.MEDIUM, admitted, (warned,), "")
+    return replace(told, failure="internal_error")
 
 
 def _severity(findings: Sequence[Finding], *, rejected: bool, would: bool) -> Severity:

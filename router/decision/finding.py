@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Literal, Self, TypeAlias
 
 from msgspec import Struct
 
@@ -118,12 +118,15 @@ class Finding:
         )
 
 
+FailureReason: TypeAlias = Literal["unreadable", "undelivered", "event_not_stored", "internal_error"]
+"""A public code. The first is the object's own doing, and stays so whenever it is asked about; the others are ours."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Why the request as a whole can't be admitted, whatever its images are."""
 
-    reason: str
-    """A code: undelivered, event_not_stored, unreadable, internal_error."""
+    reason: FailureReason
     detail: str
 
     @classmethod

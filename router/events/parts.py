@@ -59,6 +59,8 @@ def decision_data(decision: Decision) -> DecisionData:
         "message": decision.message,
         "break_glass": None,
     }
+    if decision.failure is not None:
+        data["failure"] = decision.failure
     if decision.glass is not None:
         grant = decision.glass.grant
         data["break_glass"] = grant.justification

@@ -42,6 +42,9 @@ class DecisionData(TypedDict):
     """The justification of whoever had this let in, whatever its images are; null where nobody did."""
     grant: NotRequired[GrantData]
     """Where `break_glass` says why: by whom and for how long."""
+    failure: NotRequired[Literal["unreadable", "undelivered", "event_not_stored", "internal_error"]]
+    """Why it can't be admitted whatever its images are: the object can't be read, which is its own doing and stays so;
+    a receipt was missing, the event could not be stored, or we failed. Absent where that is not so."""
     is_attempt: NotRequired[bool]
     """True where it was told before it was sure, since a receipt was waited for (`must_deliver`). If the API server was
     then told something else, an event that `corrects` this one follows to whoever was told."""

@@ -9,7 +9,7 @@ Rules:
     a kind of object in which it was seen, is whole, and lacks that place. Who may show that is as with incidents: a
     claim that nobody believes ends nothing, nor does an event that nobody waited for. Nobody could look at it, says an
     unreachable sighting, and so nothing of the same image that was failing; one of a request that was never judged says
-    nothing of what is not in it.
+    nothing of what is not in it, and one that we failed at ourselves nothing of an object that can't be read.
 (3) A sighting that is passing or tolerated is never open.
 (4) What a scan finds running is no request. It mends only the same image in the same place, judged anew: that another
     runs there says nothing of what was deployed last.
@@ -29,7 +29,7 @@ from router.events import ImageData
 from router.incidents.facts import EventFacts
 from router.readiness import ledger
 from router.readiness.ledger import Day, LedgerRow, Open
-from router.readiness.sighting import NOT_JUDGED, TEXT_LIMIT, SeenState, Sighting, detail_of, sighting_of, sightings
+from router.readiness.sighting import TEXT_LIMIT, SeenState, Sighting, detail_of, sighting_of, sightings
 from router.text import cut, shortened
 
 _DAY = 86400.0
@@ -158,7 +158,7 @@ def _mend(owner: _Owner, one: EventFacts, shown: Sequence[Sighting]) -> None:
     same = {sighting.key(one.whose.key) for sighting in shown if sighting.is_open}
     there = {sighting.place for sighting in shown}
     unseen = {(sighting.place, sighting.image) for sighting in shown if sighting.standing == "unreachable"}
-    is_whole = one.is_whole and all(sighting.reason != NOT_JUDGED for sighting in shown)
+    is_whole = one.is_whole and all(sighting.is_judged for sighting in shown)
     kind = _short(one.kind)
     for key, opened in list(owner.open.items()):
         before = opened.sighting

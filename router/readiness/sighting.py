@@ -11,8 +11,9 @@ Kinds of sightings, by what stood in the event:
 Rules:
 (1) What is `unverifiable` for a reason that looking again can end is unreachable. What is unverifiable for any other,
     such as credentials that are missing, stays so: it is failing.
-(2) A request that would have been refused although no image of it fails, since it could not be read or we failed
-    ourselves, is a sighting without an image: unreachable.
+(2) A request that would have been refused although no image of it fails is a sighting without an image. Where its
+    object can't be read it is failing: it would be refused every time it comes. Where we failed ourselves, or an older
+    release wrote the event, which says nothing of that, it is unreachable.
 (3) Texts that others wrote are cut to `TEXT_LIMIT` where they are kept; names that are cut stay others than what they
     differ from.
 """
@@ -49,8 +50,8 @@ _PASSING_BY = frozenset(
         Obstacle.REVOCATION_UNKNOWN.value,
     }
 )
-NOT_JUDGED = "not_judged"
-"""The reason of (2)."""
+NOT_JUDGED, UNREADABLE = "not_judged", "unreadable"
+"""The reasons of (2): ours, and the object's."""
 
 
 class Sighting(msgspec.Struct, frozen=True):
@@ -75,6 +76,11 @@ class Sighting(msgspec.Struct, frozen=True):
         return self.container_kind, self.container
 
     @property
+    def is_judged(self) -> bool:
+        """Whether it says something of an image (2)."""
+        return self.reason not in {NOT_JUDGED, UNREADABLE}
+
+    @property
     def is_open(self) -> bool:
         """Whether it counts until it is seen mended."""
         return self.standing in {"failing", "unreachable"}
@@ -83,6 +89,10 @@ class Sighting(msgspec.Struct, frozen=True):
         """What tells it from every other of its namespace."""
         whole = (owner, *self.place, self.image, self.digest, self.verdict, self.reason, self.standing, self.rule)
         return hashlib.blake2b(orjson.dumps(whole), digest_size=16).digest()
+
+
+_NOT_JUDGED = Sighting("", "", "", None, None, Verdict.UNVERIFIABLE.value, NOT_JUDGED, "unreachable", None)
+_UNREADABLE = msgspec.structs.replace(_NOT_JUDGED, reason=UNREADABLE, standing="failing")
 
 
 class SeenState(msgspec.Struct, frozen=True):
@@ -118,9 +128,9 @@ def sightings(data: EventData) -> Iterator[tuple[Sighting, ImageData | None]]:
         sighting = sighting_of(image, would_reject=would_reject)
         is_all_passing &= sighting.standing == "passing"
         yield sighting, image
-    if would_reject and is_all_passing:
-        verdict = Verdict.UNVERIFIABLE.value
-        yield Sighting("", "", "", None, None, verdict, NOT_JUDGED, "unreachable", None), None
+    is_unreadable = data["decision"].get("failure") == UNREADABLE
+    if would_reject and (is_all_passing or is_unreadable):
+        yield (_UNREADABLE if is_unreadable else _NOT_JUDGED), None
 
 
 def sighting_of(image: ImageData, *, would_reject: bool) -> Sighting:

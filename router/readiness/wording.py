@@ -10,7 +10,7 @@ from router.fields import duration_text
 from router.images import parse_reference
 from router.readiness.judging import Missing
 from router.readiness.settings import ReadinessSettings
-from router.readiness.sighting import NOT_JUDGED, SightedImage
+from router.readiness.sighting import NOT_JUDGED, UNREADABLE, SightedImage
 from router.reasons import REASONS, Reason
 from router.verdict import Verdict
 
@@ -48,6 +48,10 @@ _EXEMPT = (
     "Or let it in until then: exemptions: [{{pattern: {pattern}, namespaces: [{namespace}], until: DATE, reason: WHY}}]"
 )
 _NEVER_EXEMPT = frozenset({Verdict.UNVERIFIABLE.value, Verdict.INVALID.value})
+_UNREADABLE = (
+    "Its images can't be read, so that it is refused wherever it is enforced: correct the object, and apply it again; "
+    "what is wrong with it stands in its events: gatecrier events search 'request.namespace = \"{namespace}\"'"
+)
 _FAILED = "See its events: gatecrier events search 'request.namespace = \"{namespace}\"'"
 
 
@@ -68,6 +72,8 @@ def next_steps(image: SightedImage, namespace: str) -> Sequence[str]:
     sighting = image.seen.sighting
     if sighting.reason == NOT_JUDGED:
         return (_FAILED.format(namespace=namespace),)
+    if sighting.reason == UNREADABLE:
+        return (_UNREADABLE.format(namespace=namespace),)
     reason = reason_of(sighting.verdict, sighting.reason)
     mending = () if reason is None else (remedy(reason, sighting.reference or sighting.image, sighting.digest),)
     if sighting.verdict in _NEVER_EXEMPT or (pattern := _pattern(sighting.reference)) is None:

@@ -34,6 +34,7 @@ def context_of(
         **data,
         "decision": {
             "is_attempt": False,
+            "failure": None,
             **decision,
             "message": TextLines(decision["message"]),  # its parts are guarded, its lines are ours
         },

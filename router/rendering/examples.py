@@ -135,6 +135,7 @@ WHOLE = _event(
 )
 """Every field that there can be, every verdict, many images."""
 WHOLE["data"]["decision"]["is_attempt"] = True
+WHOLE["data"]["decision"]["failure"] = "undelivered"
 WHOLE["data"]["decision"]["grant"] = _BROKEN_GLASS["grant"]
 WHOLE["data"]["images"][0]["exemption"] = {
     "pattern": "registry.example/shop/*",

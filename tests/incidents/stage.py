@@ -100,6 +100,7 @@ class World:
         event_id: str | None = None,
         grant: GrantData | None = None,
         would_reject: bool | None = None,
+        failure: str | None = None,
     ) -> str:
         """Append an event about an object; a route of people takes what fails, unless others are named."""
         self.number += 1
@@ -140,6 +141,8 @@ class World:
         }
         if grant is not None:
             data["decision"] |= {"break_glass": "the registry is down", "grant": grant}
+        if failure is not None:
+            data["decision"]["failure"] = failure
         if corrects is not None:
             data["corrects"] = corrects
         one, time = event_id or f"event-{self.number}", self.of_day if at is None else at

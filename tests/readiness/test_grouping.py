@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from router.events import ImageData
 from router.readiness import ledger, reading
+from router.readiness.judging import ReadinessState
 from router.readiness.sighting import NOT_JUDGED
+from router.readiness.wording import next_steps
 from tests.incidents.stage import DEPLOYMENT_CONTROLLER, REPLICASET_CONTROLLER, found, owner
-from tests.readiness.stage import Ledger
+from tests.readiness.stage import DAY, Ledger
 
 
 def test_forty_pods_of_one_rollout_are_one_row(seen: Ledger) -> None:
@@ -175,6 +177,40 @@ def test_a_request_that_was_never_judged_is_seen_too(seen: Ledger) -> None:
     assert (one.seen.sighting.reason, one.seen.sighting.standing, one.is_open) == (NOT_JUDGED, "unreachable", True)
     seen.tell(found("verified"))
     assert seen.open() == []
+
+
+@pytest.mark.parametrize("after", [3600.0, 1.1 * DAY, 13 * DAY])
+def test_an_object_that_can_not_be_read_is_refused_every_time_it_comes(seen: Ledger, after: float) -> None:
+    seen.tell(name="nightly", kind="CronJob", would_reject=True, failure="unreadable")
+    seen.of_day += after
+    (one,) = seen.images(is_open=True)
+
+    assert (one.seen.sighting.reason, one.seen.sighting.standing) == ("unreadable", "failing")
+    assert seen.state() is ReadinessState.NOT_READY
+    (step,) = next_steps(one, "shop")
+    assert "correct the object" in step
+    assert "request.namespace" in step
+
+
+def test_what_can_not_be_read_is_mended_by_what_can(seen: Ledger) -> None:
+    """Not by another owner's, nor by a request that we failed at ourselves or that nobody waited for."""
+    seen.tell(kind="CronJob", would_reject=True, failure="unreadable")
+    seen.tell(found("verified"), kind="CronJob", name="other")
+    seen.tell(kind="CronJob", would_reject=True, failure="internal_error")
+    seen.tell(found("verified"), kind="CronJob", would_reject=True, failure="undelivered")
+    seen.tell(found("verified"), kind="CronJob", outcome="unanswered")
+    assert ("web", "", "unverifiable") in seen.open()
+    assert seen.state() is ReadinessState.NOT_READY
+    seen.tell(found("verified"), kind="CronJob")
+
+    assert seen.open() == []
+
+
+def test_what_can_not_be_read_does_not_hide_behind_an_image_that_fails(seen: Ledger) -> None:
+    seen.tell(found("unsigned"), would_reject=True, failure="unreadable")
+    seen.tell(found("verified"), would_reject=True, failure="unreadable")
+
+    assert seen.open() == [("web", "", "unverifiable")]
 
 
 def test_of_one_namespace_so_much_is_kept_and_what_fails_is_kept_longest(

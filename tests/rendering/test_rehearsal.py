@@ -36,7 +36,7 @@ def test_the_first_example_has_every_verdict_and_every_field() -> None:
     [
         ("[\n{{ alert_mesage }}]", 'template mine: line 2: there is no "alert_mesage"; did you mean "alert_message"?'),
         ("{{ event.decision.outcom }}", 'there is no "outcom"; did you mean "outcome"?'),
-        ("{{ event['decision']['zzz'] }}", 'there is no "zzz"; there is: break_glass, grant, is_attempt, message'),
+        ("{{ event['decision']['zzz'] }}", 'there is no "zzz"; there is: break_glass, failure, grant, is_attempt'),
         ("{% if event.decision.break_glass %}{{ event.typo }}{% else %}1{% endif %}", 'there is no "typo"'),
         ("[{% for i in event.images[1:] %}{% if loop.first %}{{ i.typo }}{% endif %}{% endfor %}]", 'no "typo"'),
         ("{{ event.images[0].signers[0].nam }}", 'did you mean "name"?'),
