@@ -11,6 +11,8 @@ Rules:
 (3) What failed before the window and was not seen since counts no more: nobody can say that it is still there. But what
     was seen since the last full scan began, or by it, may run until another scan has looked, however long that is.
 (4) A namespace that enforces already is judged alike.
+(5) What was seen is what was found then: which rules hold now is not asked. After rules became stricter, what passed by
+    the old ones passes until it is deployed or scanned anew.
 """
 
 from __future__ import annotations
