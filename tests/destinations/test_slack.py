@@ -95,7 +95,7 @@ def texts_of(value: object) -> list[str]:
         (200, "<html>", TryAgain("malformed_reply")),
         (200, "", TryAgain("malformed_reply")),
         (202, "ok", TryAgain("malformed_reply")),
-        (400, "invalid_blocks", Undeliverable("http_400", is_of_form=True)),
+        (400, "invalid_payload", Undeliverable("http_400")),
         (403, "action_prohibited", TryAgain("refused_here", pauses=True)),
         (404, "no_service", TryAgain("refused_here", pauses=True)),
         (407, "", TryAgain("unauthorised", pauses=True)),

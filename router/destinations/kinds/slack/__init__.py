@@ -1,8 +1,9 @@
 """Slack, in either of two ways: by an incoming webhook (`webhook`), or by its Web API (`web_api`) with a token.
 
 A webhook can only post: every message about an incident stands for itself. By the Web API later ones go where the first
-one is. Either way a message is cut to what Slack takes (`block_kit`), and where it is refused all the same it goes out
-in a shorter form, and then as plain text.
+one is. Either way a message is cut to what Slack takes (`block_kit`), and where it is too large all the same (by the
+Web API also where its form is refused) it goes out in a shorter form, and then as plain text. What a webhook refuses
+with 400 is asked once: its cause is a word that may mean anything.
 """
 
 from __future__ import annotations

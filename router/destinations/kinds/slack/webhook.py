@@ -8,16 +8,15 @@ incoming webhooks" (400 is about the message; 403 `action_prohibited`, 404 `chan
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import orjson
 
 from router.destinations.dialect import OneRequest, Post, Reply, judge_by_status
 from router.destinations.document import Document
 from router.destinations.kinds.slack import block_kit
-from router.destinations.outcome import Delivered, Outcome, TryAgain, Undeliverable
+from router.destinations.outcome import Delivered, Outcome, TryAgain
 
-_TAKEN, _REFUSES_THE_MESSAGE = 200, 400
+_TAKEN = 200
 _REFUSES_US_HERE = frozenset({403, 404, 410})
 _HEADERS = {"Content-Type": "application/json; charset=utf-8"}
 
@@ -36,14 +35,12 @@ class IncomingWebhookDialect(OneRequest):
         return block_kit.shorter(document)
 
     def judge(self, reply: Reply) -> Outcome:
-        """200 with the body `ok` is a receipt; 400 is about the message, and 403, 404 and 410 about the webhook."""
+        """200 with the body `ok` is a receipt; 403, 404 and 410 are about the webhook, not about a message."""
         outcome = judge_by_status(reply)
         match outcome:
             case Delivered() if reply.status != _TAKEN or reply.text.strip() != "ok":
                 return TryAgain("malformed_reply")
             case _ if reply.status in _REFUSES_US_HERE:
                 return TryAgain("refused_here", pauses=True)
-            case Undeliverable() if reply.status == _REFUSES_THE_MESSAGE:
-                return replace(outcome, is_of_form=True)
             case _:
                 return outcome
