@@ -60,7 +60,7 @@ def test_an_entry_that_can_not_be_read_hides_none_of_the_others(entry: object) -
     assert (len(found.entries), found.unreadable) == (2, 1)
 
 
-@pytest.mark.parametrize("bad", [rb'"\ud800"', b"[" * 1_000 + b"]" * 1_000, b'"\n"', b"01"])
+@pytest.mark.parametrize("bad", [rb'"\ud800"', b"[" * 100_000 + b"]" * 100_000, b'"\n"', b"01"])
 def test_an_entry_that_no_reader_takes_hides_none_of_the_others(bad: bytes) -> None:
     """Registries repeat what was pushed, and what one reader takes another refuses."""
     good = json.dumps(ENTRY).encode()

@@ -575,7 +575,7 @@ def test_any_bytes_are_a_manifest_or_refused(body: bytes) -> None:
             continue
 
 
-@pytest.mark.parametrize("bad", [rb'"\ud800"', b"[" * 1_000 + b"]" * 1_000, b'"\n"', b"01"])
+@pytest.mark.parametrize("bad", [rb'"\ud800"', b"[" * 100_000 + b"]" * 100_000, b'"\n"', b"01"])
 def test_a_layer_that_no_reader_takes_hides_none_of_the_others(bad: bytes) -> None:
     """Whoever can push appends a layer to what stands behind the tag."""
     layers = [{"mediaType": SIMPLE_SIGNING_TYPE, "digest": str(Digest.of(b"%d" % n)), "size": n} for n in range(3)]
