@@ -18,7 +18,7 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from router.telemetry.line_values import as_text
+from router.telemetry.line_values import as_text, foreign_text
 from router.telemetry.logs import logger
 from router.telemetry.seldom import Seldom
 
@@ -46,16 +46,8 @@ class _Records(logging.Handler):
         held_back = self._seldom.turn(f"{record.name} {type(error).__name__} {kind}")
         if held_back is not None:
             say = log.error if record.levelno >= logging.ERROR else log.warning
-            text = _message(record)
+            text = foreign_text(record.getMessage, "(a record that can't be shown)")
             say("library_complained", library=record.name, text=text, held_back=held_back, exc_info=error)
-
-
-def _message(record: logging.LogRecord) -> str:
-    """What it says; nothing that is wrong with that reaches whoever logs."""
-    try:
-        return record.getMessage()
-    except Exception:  # noqa: BLE001 - arguments that do not fit their text, or whose own text fails
-        return "(a record that can't be shown)"
 
 
 class _Printed(io.TextIOBase):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from itertools import islice
 
 from pydantic import SecretBytes, SecretStr
@@ -117,10 +117,15 @@ def as_text(value: object, most: int) -> str:
         return f"(an integer of {value.bit_length()} bits)"  # beyond a limit of Python's own, str() raises
     if isinstance(value, bytes | bytearray):
         return f"({len(value)} bytes) {bytes(islice(value, max(0, most)))!r}"
+    return foreign_text(lambda: str(value), f"({type(value).__name__} that can't be shown)")
+
+
+def foreign_text(make: Callable[[], str], instead: str) -> str:
+    """What code that is not ours makes as text, or something else where it fails: a line is written all the same."""
     try:
-        return str(value)
-    except Exception:  # noqa: BLE001 - whatever a foreign __str__ raises, the line is written
-        return f"({type(value).__name__} that can't be shown)"
+        return make()
+    except Exception:  # noqa: BLE001 - foreign code may raise anything, and the line is about something else
+        return instead
 
 
 def failure(found: object) -> BaseException | None:
@@ -138,10 +143,8 @@ def failure(found: object) -> BaseException | None:
 
 def traceback_text(error: BaseException, room: int) -> str:
     """The traceback within so many characters; cut in its middle, since its end names the cause."""
-    try:
-        text = "".join(traceback.format_exception(error, limit=-FRAMES)).rstrip("\n")
-    except Exception:  # noqa: BLE001 - a foreign exception may be odd: its line would lose every value
-        return f"{type(error).__name__} (its traceback can't be shown)"
+    unknown = f"{type(error).__name__} (its traceback can't be shown)"
+    text = foreign_text(lambda: "".join(traceback.format_exception(error, limit=-FRAMES)).rstrip("\n"), unknown)
     if len(text) <= room:
         return text
     head = room // _HEAD

@@ -134,7 +134,7 @@ def write_event(event_id: str, event: Mapping[str, object]) -> bool:
     """
     try:
         body = orjson.dumps(event, default=str)
-    except Exception:  # noqa: BLE001 - lone surrogates, integers of more than 64 bits, a value without text: all but those
+    except TypeError:  # orjson's: lone surrogates, integers of more than 64 bits, a value without text; all but those
         body = dumped(bounded(event, _EVENT_ROOM))
     return _queue.put_event(event_id, body, _now())
 

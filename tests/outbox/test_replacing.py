@@ -488,13 +488,8 @@ async def test_a_withdrawal_waits_until_it_is_known_what_may_go(path: Path, hear
     assert kept == [(1, "a")]
 
 
-async def test_a_file_that_is_damaged_while_it_takes_over_is_replaced_too(
-    path: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What was taken over from the first is taken over again, and nothing is refused meanwhile."""
-    outbox = await opened(path, heard)
-    for number in range(1, 4):
-        await outbox.append(new(f"event-{number}"))
+async def removed_and_being_read(outbox: SqliteOutbox, path: Path, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Take its file away, and wait until what can still be read of it is; it goes on when the event is set."""
     read, go_on, reading = salvage.read, threading.Event(), threading.Event()
 
     def slow(connection: sqlite3.Connection, first: int, last: int) -> salvage.SalvagedRows:
@@ -506,6 +501,17 @@ async def test_a_file_that_is_damaged_while_it_takes_over_is_replaced_too(
     remove_all(path)
     outbox._replacing.look()
     await asyncio.to_thread(reading.wait, PATIENCE)
+    return go_on
+
+
+async def test_a_file_that_is_damaged_while_it_takes_over_is_replaced_too(
+    path: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was taken over from the first is taken over again, and nothing is refused meanwhile."""
+    outbox = await opened(path, heard)
+    for number in range(1, 4):
+        await outbox.append(new(f"event-{number}"))
+    go_on = await removed_and_being_read(outbox, path, monkeypatch)
     await outbox.append(new("between"))
     injure(outbox, ["BEGIN"], Once(corrupt(), 2))
     after = await outbox.append(new("after"))
@@ -551,17 +557,7 @@ async def test_what_was_appended_again_has_no_second_delivery(
     for name in "ab":
         await outbox.append(new(name))
     await outbox.queue(ME).claim("slack", Wanted(1))
-    read, go_on, reading = salvage.read, threading.Event(), threading.Event()
-
-    def slow(connection: sqlite3.Connection, first: int, last: int) -> salvage.SalvagedRows:
-        reading.set()
-        go_on.wait(PATIENCE)
-        return read(connection, first, last)
-
-    monkeypatch.setattr(salvage, "read", slow)
-    remove_all(path)
-    outbox._replacing.look()
-    await asyncio.to_thread(reading.wait, PATIENCE)
+    go_on = await removed_and_being_read(outbox, path, monkeypatch)
     for name in "ab":
         await outbox.append(new(name))
     go_on.set()

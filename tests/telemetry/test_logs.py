@@ -83,6 +83,19 @@ def test_debug_lines_are_not_written(log: Log) -> None:
     assert log.text == ""
 
 
+class Mute:
+    """A value that has no text."""
+
+    def __str__(self) -> str:
+        raise KeyError("no text")
+
+
+@pytest.mark.parametrize("value", ["\ud800", 10**5000, Mute(), {1: 2}], ids=["surrogate", "number", "mute", "key"])
+def test_an_event_is_written_whatever_no_json_can_hold(log: Log, value: object) -> None:
+    assert logs.write_event("event-1", {"id": "event-1", "odd": value})
+    assert "event-1" in log.named("event_part")[0]["json"]
+
+
 def test_an_event_is_written_whole_whatever_is_in_it(log: Log) -> None:
     """The log is the last resort: what no JSON can hold must not keep the rest from being told."""
     odd = {"id": "event-1", "surrogate": "\ud800", "number": 10**5000, "kind": object()}
