@@ -27,7 +27,7 @@ from pydantic import (
 )
 
 from router.fields import ReadingContext, SettingsModel, reading_context
-from router.text import shown
+from router.text import shown, why_unread
 
 SECRET_LIMIT = 64 * 1024
 """Bytes of a secret or key file: far more than any token, far less than a mistake such as /dev/zero."""
@@ -97,8 +97,7 @@ def read_reference(path: Path, info: ValidationInfo, what: str, limit: int = SEC
     try:
         return context.read(context.folder / path, limit)
     except (OSError, ValueError) as error:
-        cause = error.strerror if isinstance(error, OSError) else str(error)
-        raise ValueError(f"{what} {shown_file(path, info)} can't be read: {cause}") from error
+        raise ValueError(f"{what} {shown_file(path, info)} can't be read: {why_unread(error)}") from error
 
 
 def shown_file(path: Path, info: ValidationInfo | None = None) -> str:

@@ -6,8 +6,9 @@ which one half is the old one.
 
 from __future__ import annotations
 
+import contextlib
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -62,18 +63,33 @@ class PairSettings(SettingsModel):
 
 def first_certificate(pem: bytes) -> x509.Certificate:
     """The first certificate, which is the leaf of a chain; raises ValueError where it can't be read."""
-    try:
+    with _of_a_version():
         return x509.load_pem_x509_certificate(pem)
-    except x509.InvalidVersion as error:  # which is no ValueError
-        raise ValueError("a certificate of a version that there is not") from error
 
 
 def all_certificates(pem: bytes) -> Sequence[x509.Certificate]:
     """Every certificate, at least one; raises ValueError where any can't be read."""
-    try:
+    with _of_a_version():
         return x509.load_pem_x509_certificates(pem)
-    except x509.InvalidVersion as error:
+
+
+@contextlib.contextmanager
+def _of_a_version() -> Iterator[None]:
+    try:
+        yield
+    except x509.InvalidVersion as error:  # which is no ValueError
         raise ValueError("a certificate of a version that there is not") from error
+
+
+def dns_names(certificate: x509.Certificate) -> Sequence[str]:
+    """Its DNS names; raises ValueError where its extensions can't be read."""
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:  # which are no ValueErrors
+        raise ValueError("a certificate with extensions that can't be read") from error
+    return found.get_values_for_type(x509.DNSName)
 
 
 def read_authorities(path: Path, info: ValidationInfo) -> str | None:

@@ -177,3 +177,14 @@ def advice(name: str, known: Iterable[str]) -> str:
     if (near := nearest(name, names)) is not None:
         return f"did you mean {shown(near)}? (known: {listed(names)})"
     return f"expected {'one of ' if len(names) > 1 else ''}{listed(names)}"
+
+
+def why_unread(error: OSError | ValueError) -> str:
+    """Why a file can't be read, or can't be a text."""
+    match error:
+        case OSError():
+            return error.strerror or str(error)
+        case UnicodeDecodeError():
+            return f"the byte 0x{error.object[error.start]:02x} is not UTF-8; save the file as UTF-8"
+        case _:
+            return str(error)

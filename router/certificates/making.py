@@ -24,7 +24,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from router.errors import ConfigurationError
 from router.issuing import begun, common_name, signed_authority, signed_leaf, written
-from router.pem import KeyPair, all_certificates, first_certificate
+from router.pem import KeyPair, all_certificates, dns_names, first_certificate
 from router.tls import show
 
 SERVING = 90 * 86400.0
@@ -81,11 +81,9 @@ class HeldCertificate:
     @cached_property
     def _names(self) -> frozenset[str]:
         try:
-            extensions = first_certificate(self.pair.certificate).extensions
-            found = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+            return frozenset(name.lower() for name in dns_names(first_certificate(self.pair.certificate)))
+        except ValueError:
             return frozenset()
-        return frozenset(name.lower() for name in found.get_values_for_type(x509.DNSName))
 
 
 def mark_of(certificate: bytes) -> str:

@@ -10,12 +10,12 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from router.cli.answering import CommandAnswer, Object, answered, forms, moment, moment_or_none
-from router.cli.events import opened
+from router.cli.events import not_stored, opened
 from router.cli.exit_codes import NO, YES
 from router.cli.parsing import command, configured, group, limited
 from router.cli.tables import table
 from router.errors import MisusedError
-from router.text import SHOWN, advice, cut, one_line, shown
+from router.text import advice, shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -140,7 +140,7 @@ async def _changed(arguments: argparse.Namespace, what: str) -> int:
     done = "discarded" if what == "discard" else f"due at {arguments.to}" if arguments.to else "due again"
     print(f"{count} deliver{'y' if count == 1 else 'ies'} {done}")
     for one in missing:
-        print(f"no event {one_line(cut(one, SHOWN))} is stored here", file=sys.stderr)
+        print(not_stored(one), file=sys.stderr)
     return NO if missing else YES
 
 

@@ -14,7 +14,7 @@ from router.cli.exit_codes import NO, YES
 from router.cli.parsing import command, configured, group, limited, recent
 from router.cli.tables import table
 from router.errors import MisusedError
-from router.text import one_line
+from router.text import SHOWN, cut, one_line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -127,6 +127,11 @@ def _tail(arguments: argparse.Namespace) -> int:
     return answered(arguments, ask)
 
 
+def not_stored(event_id: str) -> str:
+    """What is said of an id that no event here has."""
+    return f"no event {one_line(cut(event_id, SHOWN))} is stored here"
+
+
 def _show(arguments: argparse.Namespace) -> int:
     from router.outbox.stored import Stretch  # noqa: PLC0415 - as above
 
@@ -138,7 +143,7 @@ def _show(arguments: argparse.Namespace) -> int:
         objects = _objects(asyncio.run(events()))
         missing = [one for one in arguments.id if one not in {event["id"] for event in objects}]
         texts = [json.dumps(one, indent=2) for one in objects]
-        texts += [f"no event {one} is stored here" for one in missing]
+        texts += [not_stored(one) for one in missing]
         return CommandAnswer(objects, "\n".join(texts), NO if missing else YES)
 
     return answered(arguments, ask)

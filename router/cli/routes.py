@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from router.cli.answering import CommandAnswer, Object, answered, forms
-from router.cli.events import inside
+from router.cli.events import inside, not_stored
 from router.cli.exit_codes import NO, YES
 from router.cli.explain import route_lines, step_object
 from router.cli.parsing import command, configured, group
@@ -104,7 +104,7 @@ def _test(arguments: argparse.Namespace) -> int:
         except ValueError as error:
             raise MisusedError(str(error)) from error
         if event is None:
-            return CommandAnswer((), f"no event {arguments.event} is stored here, and there is no such file", NO)
+            return CommandAnswer((), f"{not_stored(arguments.event)}, and there is no such file", NO)
         asked = steps(part.routes, inside(event, "data"), part.incidents)
         told = _by_lane(asked, event, uses)
         names = {one.destination for one in told}

@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from router.cli.files import may_be_file, why_unread
+from router.cli.files import may_be_file
 from router.reasons import REASONS
-from router.text import shown
+from router.text import shown, why_unread
 from router.verdict import Verdict
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ _IDENTITY = uuid.UUID("0f3a9f0e-7d52-5a6e-8c1d-696e63696465")
 _VALUE = re.compile(r"\{\{\s*incident((?:\.[a-z_]+|\[[0-9]{1,2}\])+)\s*\}\}", re.ASCII)
 _STEP = re.compile(r"\.([a-z_]+)|\[([0-9]{1,2})\]", re.ASCII)
 _ROOM = 48 * 1024
-"""Bytes of a message that its event may take at least, with the links."""
+"""Bytes of a message that are left at least for its event, the links and the envelope."""
 _TEXTS = ("image", "container", "rule", "detail")
 """Of an image: what others may have made long."""
 

@@ -35,9 +35,7 @@ class Teller:
         self, incident: Incident, route: IncidentRoute, one: EventFacts, body: bytes, silence: Silence | None
     ) -> None:
         """Tell the route's destination of an event that was just taken into an incident, or hold that back."""
-        source = silence.id if silence is not None else self._interval(route)
-        if incident.must_be_heard:
-            source = None
+        source = _held_by(incident, silence, self._interval(route))
         said = tell(incident, route, one, self._work.now, is_held=source is not None)
         if said is not None:
             severity = route.severity or one.data["decision"]["severity"]
@@ -115,9 +113,7 @@ class Teller:
         """Send a message about so many events that had to wait; whatever holds it back counts them."""
         telling = incident.tellings[said.destination]
         body, silence = self._waited(incident, telling)
-        source = silence.id if silence is not None else interval
-        if incident.must_be_heard:
-            source = None
+        source = _held_by(incident, silence, interval)
         if source is None:
             must = self._work.rules.must_be_heard({} if body is None else decode(body)["data"], telling.severity)
             source = self._beyond_rate(said.destination, incident.namespace, must_be_heard=must)
@@ -164,3 +160,10 @@ class Teller:
             return period
         withheld.note_sent(self._work.connection, destination, period, namespace)
         return None
+
+
+def _held_by(incident: Incident, silence: Silence | None, interval: str | None) -> str | None:
+    """What holds back what is told of it, whatever a rate says."""
+    if incident.must_be_heard:
+        return None
+    return interval if silence is None else silence.id

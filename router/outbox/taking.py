@@ -96,11 +96,8 @@ class TakingOver:
             return  # (4)
         seconds = round(time.monotonic() - began, 1)
         log.warning("outbox_taken_over", events=found.events, unreadable_events=found.unreadable, seconds=seconds)
-        await self._let_go(left)
-
-    async def _let_go(self, files: Sequence[Before]) -> None:
-        self._left = [one for one in self._left if one not in files]
-        for one in files:
+        self._left = []
+        for one in left:
             await self._file.let_go(one.file)
 
     async def _through(self, steps: Iterable[Callable[[], Awaitable[None]]], left: Sequence[Before]) -> bool:
@@ -129,11 +126,12 @@ class TakingOver:
         await self._file.write(Change(keep, due=None), is_patient=True)
 
 
+@dataclass(slots=True)
 class _Found:
     """How much there was."""
 
-    def __init__(self) -> None:
-        self.events = self.unreadable = 0
+    events: int = 0
+    unreadable: int = 0
 
 
 async def _pause() -> None:

@@ -14,7 +14,7 @@ Order:
 
 (6) What may be made again after a power cut (`Lazy`) waits for no flush of its own: a transaction of nothing else is
     written without one, which the death of the process does not undo, and is flushed with the next that needs it, or
-    after `FLUSH_WITHIN` seconds. What only reads is no such next one: SQLite flushes nothing where nothing has changed.
+    after `FLUSH_WITHIN` seconds. What changes no row is no such next one: SQLite flushes nothing then.
 
 Why the loop writes and the thread only commits: Python gives up its global lock at every step of a statement, and
 every thread that wants the lock back then takes turns with the busy loop. One step per batch in another thread costs a

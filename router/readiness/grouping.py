@@ -76,7 +76,8 @@ class Group:
         if "corrects" in one.data or "unreadable" in one.data:
             return
         whose, is_rejected = one.whose, one.outcome == "rejected"
-        of = _Of(one.data["request"]["namespace"], whose.key, whose.owner, _short(one.kind), one.at, is_rejected)
+        kind = shortened(one.kind, TEXT_LIMIT)
+        of = _Of(one.data["request"]["namespace"], whose.key, whose.owner, kind, one.at, is_rejected)
         day = self._day(of)
         day.requests += 1
         day.would_reject += one.data["decision"]["would_reject"]
@@ -143,7 +144,7 @@ class Group:
 
 def _show(owner: _Owner, of: _Of, sighting: Sighting, wanted: str, detail: str) -> None:
     if (row := owner.rows.get(sighting)) is None:
-        whose = {name: _short(of.owner[name]) for name in ("api_version", "kind", "name")}
+        whose = {name: shortened(of.owner[name], TEXT_LIMIT) for name in ("api_version", "kind", "name")}
         seen = SeenState(whose, sighting, cut(detail, TEXT_LIMIT), cut(wanted, TEXT_LIMIT))
         row = owner.rows[sighting] = LedgerRow(of.namespace, sighting.key(of.whose), owner.key, seen, of.at)
     row.take(of.at, of.kind, is_rejected=of.is_rejected)
@@ -159,7 +160,7 @@ def _mend(owner: _Owner, one: EventFacts, shown: Sequence[Sighting]) -> None:
     there = {sighting.place for sighting in shown}
     unseen = {(sighting.place, sighting.image) for sighting in shown if sighting.standing == "unreachable"}
     is_whole = one.is_whole and all(sighting.is_judged for sighting in shown)
-    kind = _short(one.kind)
+    kind = shortened(one.kind, TEXT_LIMIT)
     for key, opened in list(owner.open.items()):
         before = opened.sighting
         is_there = before.place in there and not _is_unseen(before, unseen)
@@ -176,10 +177,6 @@ def _is_unseen(before: Sighting, unseen: Collection[tuple[tuple[str, str], str]]
 def _key(whose: str) -> bytes:
     """What an owner is known by in the ledger: of one length, whatever others have written."""
     return hashlib.blake2b(whose.encode(errors="replace"), digest_size=16).digest()
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= TEXT_LIMIT else shortened(text)
 
 
 def note(connection: sqlite3.Connection, group: Sequence[EventFacts]) -> None:

@@ -137,15 +137,15 @@ def sighting_of(image: ImageData, *, would_reject: bool) -> Sighting:
     """What an image is seen as, in a request that would have been refused or not."""
     reference, rule = image["reference"], image["rule"]
     return Sighting(
-        _name(image["container_kind"]),
-        _name(image["container"]),
-        _name(image["image"]),
-        None if reference is None else _name(reference),
+        shortened(image["container_kind"], TEXT_LIMIT),
+        shortened(image["container"], TEXT_LIMIT),
+        shortened(image["image"], TEXT_LIMIT),
+        None if reference is None else shortened(reference, TEXT_LIMIT),
         image["digest"],
         image["verdict"],
         image["reason"],
         _standing(image, would_reject=would_reject),
-        None if rule is None else _name(rule),
+        None if rule is None else shortened(rule, TEXT_LIMIT),
     )
 
 
@@ -162,7 +162,3 @@ def _standing(image: ImageData, *, would_reject: bool) -> SightingStanding:
 def detail_of(image: ImageData | None, data: EventData) -> str:
     """The cause in words, uncut."""
     return data["decision"]["message"] if image is None else image["detail"]
-
-
-def _name(text: str) -> str:
-    return text if len(text) <= TEXT_LIMIT else shortened(text)

@@ -21,7 +21,7 @@ from router.registry.answers import RegistryAnswer
 from router.registry.challenges import Basic, Bearer, parse_challenges
 from router.registry.endpoints import RegistryEndpoint
 from router.registry.shares import Shares
-from router.registry.tokens import ENTRY, TokenRequest, Tokens
+from router.registry.tokens import TokenRequest, Tokens
 
 REMEMBERED_BYTES = 4 * 2**20
 """Of what was asked for; usually some hundred bytes for a repository."""
@@ -62,7 +62,7 @@ class Authentication:
             self._tokens.drop(known, refused.authorization.removeprefix("Bearer "))
         met = self._met(endpoint, repository, answer)
         size = met.size if isinstance(met, TokenRequest) else getsizeof(met.authorization)
-        self._known.put(endpoint.registry, repository, met, size + getsizeof(repository) + ENTRY)
+        self._known.put(endpoint.registry, repository, met, size + getsizeof(repository))
         return await self._of(endpoint, met) if isinstance(met, TokenRequest) else met
 
     def forget(self, endpoint: RegistryEndpoint, repository: str) -> None:

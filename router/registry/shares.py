@@ -1,7 +1,7 @@
 """What is remembered of registries, bounded in bytes: whoever brings most forgets its own first. Pure.
 
 Rules:
-(1) An entry belongs to a registry, and costs what whoever keeps it says.
+(1) An entry belongs to a registry, and costs what whoever keeps it says, and `ENTRY` bytes beside.
 (2) All together cost at most a limit. Beyond it the registry whose entries cost most loses the one that it has not used
     for the longest time: what one registry answers, or is asked for, pushes out nothing of the others.
 """
@@ -13,6 +13,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+ENTRY = 500
+"""Bytes that an entry takes beside what it holds, about."""
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
@@ -49,8 +51,9 @@ class Shares(Generic[K, V]):
         return found[0]
 
     def put(self, registry: str, key: K, value: V, size: int) -> None:
-        """Remember this, which costs so many bytes, in place of what was there."""
+        """Remember this, which costs so many bytes by itself, in place of what was there."""
         self.pop(registry, key)
+        size += ENTRY
         share = self._shares.setdefault(registry, _Share())
         share.entries[key] = value, size
         share.size += size

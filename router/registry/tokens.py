@@ -46,8 +46,6 @@ FETCH_SECONDS = 10.0
 REMEMBERED_BYTES = 8 * 2**20
 """Of tokens and what they are for; those of usual services have two or three KiB."""
 _DEFAULT_LIFE = 60.0
-ENTRY = 500
-"""Bytes that an entry takes beside its texts, about."""
 _LONGEST_LIFE = 3600.0
 _MARGIN = 10.0
 _CLIENT = "gatecrier"
@@ -168,7 +166,7 @@ class Tokens:
             raise _refusal(answer, what)
         value, life = _parsed(answer.body, what)
         token = _Token(value, asked + max(life - _MARGIN, life / 2))
-        self._held.put(request.registry, request, token, request.size + getsizeof(value) + ENTRY)
+        self._held.put(request.registry, request, token, request.size + getsizeof(value))
         return value
 
 

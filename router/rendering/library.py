@@ -14,6 +14,7 @@ from router.errors import TemplateError
 from router.rendering.markup import Markup
 from router.rendering.rehearsal import OF_DECISIONS, Rehearsal
 from router.rendering.template import SOURCE_LIMIT, Template
+from router.text import why_unread
 
 SUFFIX = ".json"
 NOTICES = "notices/"
@@ -81,12 +82,8 @@ class Library:
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 continue
             except (OSError, ValueError) as error:
-                raise TemplateError(f"the template {path} can't be read: {_cause(error)}") from error
+                raise TemplateError(f"the template {path} can't be read: {why_unread(error)}") from error
         return None
-
-
-def _cause(error: OSError | ValueError) -> str:
-    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
 @functools.lru_cache(maxsize=64)

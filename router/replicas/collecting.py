@@ -32,7 +32,6 @@ import msgspec
 from aiohttp import web
 
 from router.errors import OutboxError, ReplicaError
-from router.fields import ListenAddress
 from router.outbox import grants
 from router.outbox.collected import collect
 from router.outbox.sqlite import SqliteOutbox
@@ -90,7 +89,7 @@ class Collecting:
 
     Args:
         outbox: Where events go.
-        address: Where to listen, or what listens there already.
+        listening: What listens.
         identity: What we show, and whom we take.
         observer: Who counts connections.
         woken: Is told when events have come.
@@ -102,7 +101,7 @@ class Collecting:
     def __init__(  # noqa: PLR0913 - what it is between, and when
         self,
         outbox: SqliteOutbox,
-        address: ListenAddress | Sequence[socket.socket],
+        listening: Sequence[socket.socket],
         identity: ReplicaIdentity,
         observer: ServerObserver,
         *,
@@ -128,10 +127,10 @@ class Collecting:
             SCANNED: self._scanned,
         }
         application.add_routes([web.post(path, partial(_answered, answer)) for path, answer in answers.items()])
-        self._listener = Listener(application, address, observer, entrance=lambda: self._entrance, limits=LIMITS)
+        self._listener = Listener(application, listening, observer, entrance=lambda: self._entrance, limits=LIMITS)
 
     async def start(self) -> None:
-        """Listen; raises ConfigurationError where the address is taken."""
+        """Answer who calls."""
         await self._listener.start()
 
     def take_by(self, terms: Terms) -> None:

@@ -18,12 +18,14 @@ from __future__ import annotations
 
 import datetime as dt
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from router.errors import ConfigurationError
+from router.pem import dns_names
 from router.text import listed, shown
 
 _SHOWN = 5
@@ -58,16 +60,10 @@ class Clients:
         return f"the names of the client certificate ({names}) are not among webhook.clients.names"
 
 
-def _names(certificate: x509.Certificate) -> tuple[list[str], list[str]]:
+def _names(certificate: x509.Certificate) -> tuple[Sequence[str], Sequence[str]]:
     """The common name, if there is exactly one, and the DNS names."""
     common = [str(found.value) for found in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-    try:
-        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except x509.ExtensionNotFound:
-        dns = []
-    else:
-        dns = extension.value.get_values_for_type(x509.DNSName)
-    return common if len(common) == 1 else [], dns
+    return common if len(common) == 1 else [], dns_names(certificate)
 
 
 @dataclass(frozen=True, slots=True)

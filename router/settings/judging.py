@@ -33,6 +33,7 @@ from router.settings.sections import judging_items
 from router.settings.snapshot import Reading, read_file
 from router.settings.tree import JudgingSettings
 from router.settings.validating import validated
+from router.text import why_unread
 
 COMMAND_LINE = "command line"
 """What a configuration is called that a command line has said."""
@@ -83,8 +84,7 @@ def _read(reading: Reading) -> JudgedBy:
     try:
         content = reading.read(reading.path, LARGEST)
     except (OSError, ValueError) as error:
-        cause = error.strerror if isinstance(error, OSError) else str(error)
-        raise ConfigurationError(f"{reading.name}: the configuration can't be read: {cause}") from error
+        raise ConfigurationError(f"{reading.name}: the configuration can't be read: {why_unread(error)}") from error
     document, found = read_document(content)
     if document is None:
         raise ConfigurationError(problems.listing(reading.name, found))

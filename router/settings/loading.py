@@ -49,7 +49,7 @@ from router.settings.sections import JudgingItems, TellingItems, judging_items, 
 from router.settings.snapshot import Reading, Snapshot
 from router.settings.tree import Settings
 from router.settings.validating import validated
-from router.text import SHOWN, cut, one_line
+from router.text import SHOWN, cut, one_line, why_unread
 
 _WHOLE = TypeAdapter(Settings)
 
@@ -121,8 +121,7 @@ def checked(reading: Reading) -> Loaded | Refused:
     try:
         content = reading.read(reading.path, LARGEST)
     except (OSError, ValueError) as error:
-        cause = error.strerror if isinstance(error, OSError) else str(error)
-        return Refused(f"{reading.name}: the configuration can't be read: {cause}", reading.watched)
+        return Refused(f"{reading.name}: the configuration can't be read: {why_unread(error)}", reading.watched)
     document, found = read_document(content)
     if document is None:
         return Refused(problems.listing(reading.name, found), reading.watched)

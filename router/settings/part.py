@@ -21,6 +21,7 @@ from router.settings.problems import listing, path_text
 from router.settings.reading import LARGEST, read_document
 from router.settings.snapshot import Reading
 from router.settings.validating import validated
+from router.text import why_unread
 
 Part = TypeVar("Part", bound=SettingsModel)
 
@@ -84,8 +85,7 @@ def _data(reading: Reading, path: Path) -> Item:
     try:
         document, problems = read_document(reading.read(reading.path, LARGEST))
     except (OSError, ValueError) as error:
-        cause = error.strerror if isinstance(error, OSError) else str(error)
-        raise ConfigurationError(f"{path}: the configuration can't be read: {cause}") from error
+        raise ConfigurationError(f"{path}: the configuration can't be read: {why_unread(error)}") from error
     if document is None:
         raise ConfigurationError(listing(str(path), problems))
     return document.data

@@ -29,7 +29,7 @@ from router.settings.bounds import Bounds
 from router.settings.document import ConfigurationDocument, DocumentNode, Items, Members, Scalar
 from router.settings.problems import FilePosition, Path, Problem, in_words, kind_in_words, path_text
 from router.settings.scalars import core_value
-from router.text import shown
+from router.text import shown, why_unread
 
 LARGEST = 2**20
 """Bytes of a configuration file."""
@@ -93,8 +93,7 @@ def _decoded(content: bytes, problems: list[Problem], bounds: Bounds) -> str:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         good = content[: error.start].decode(errors="replace")
-        found = f"the byte 0x{content[error.start]:02x} is not UTF-8; save the file as UTF-8"
-        problems.append(Problem(_end_of(good), "", found))
+        problems.append(Problem(_end_of(good), "", why_unread(error)))
         raise _EndError from error
     if (wrong := _UNPRINTABLE.search(text)) is not None:
         found = f'the character U+{ord(wrong[0]):04X} is not allowed in YAML; write it as an escape in "..."'

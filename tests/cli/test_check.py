@@ -139,6 +139,9 @@ def test_an_object_that_runs_no_image_is_fine(capsys: Captured, config: str, tmp
     ("document", "problem"),
     [
         (pod() | {"spec": {"containers": 3}}, "spec.containers is 3; expected a list"),
+        (pod() | {"spec": {"volumes": 3}}, "spec.volumes is 3; expected a list"),
+        (pod() | {"spec": {"volumes": ["x"]}}, 'spec.volumes[0] is "x"; expected a map'),
+        (pod() | {"spec": {"volumes": [{"image": "x"}]}}, 'spec.volumes[0].image is "x"; expected a map'),
         (pod() | {"spec": {"initContainers": {"image": DENIED}}}, "spec.initContainers is a map; expected a list"),
         (
             {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {}, "spec": {"template": "x"}},

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import html
 import json
-import re
 
 import orjson
 import pytest
@@ -23,6 +22,7 @@ from router.destinations.kinds.slack.block_kit import (
     TEXT_LIMIT,
     TOTAL_LIMIT,
     UNSAID,
+    _size,
     cut,
     length,
     message_of,
@@ -180,12 +180,16 @@ def test_blocks_that_are_left_out_are_said_to_be() -> None:
 SECTION = {"type": "section", "text": {"type": "mrkdwn", "text": "x" * 2900}, "fields": [{"text": "y" * 1900}] * 4}
 
 
-@pytest.mark.parametrize("count", [1, 10])
-def test_blocks_of_attachments_share_the_room_that_there_is(count: int) -> None:
+@pytest.mark.parametrize("count", [0, 1, 5, 19])
+@pytest.mark.parametrize("last", [[], [SECTION]], ids=["none", "one more"])
+def test_blocks_of_attachments_share_the_room_that_there_is(count: int, last: list[object]) -> None:
     """What stands beside a bar of colour counts like all else."""
-    sent = within_limits({"text": "a", "blocks": [SECTION], "attachments": [{"blocks": [SECTION]}] * count})
+    attachments = [*[{"blocks": [SECTION] * 4}] * count, {"blocks": last}]
+    sent = within_limits({"text": "a", "blocks": [SECTION] * 4, "attachments": attachments})
+    beside = sent["attachments"]
 
-    assert sum(map(len, re.findall(r"x+|y+", orjson.dumps(sent).decode()))) <= TOTAL_LIMIT
+    assert isinstance(beside, list)
+    assert _size([sent["blocks"], [one["blocks"] for one in beside]]) <= TOTAL_LIMIT
 
 
 def test_blocks_of_attachments_become_shorter() -> None:

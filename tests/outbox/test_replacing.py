@@ -412,11 +412,16 @@ async def test_what_is_asked_while_the_file_is_exchanged_is_written_to_the_new_o
     assert Cause.OUTBOX_DAMAGED in heard.there
 
 
-async def being_replaced(outbox: SqliteOutbox) -> None:
-    """The accident is noticed, and nothing is written to the file any more."""
-    outbox._replacing.look()
+async def given_up(outbox: SqliteOutbox) -> None:
+    """Nothing is written to its file any more."""
     while not outbox._file.is_replacing:  # noqa: ASYNC110 - turns of the loop, no time
         await asyncio.sleep(0)
+
+
+async def being_replaced(outbox: SqliteOutbox) -> None:
+    """The accident is noticed, and the file is given up."""
+    outbox._replacing.look()
+    await given_up(outbox)
 
 
 async def test_what_is_settled_while_the_file_is_exchanged_is_settled(path: Path, heard: Heard) -> None:
@@ -538,8 +543,7 @@ async def test_a_damaged_file_that_a_mistake_left_in_its_place_is_replaced_at_th
     appending = asyncio.create_task(outbox.append(new("b")))
     with monkeypatch.context() as once:
         once.setattr(damage, "move_aside", broken)
-        while not outbox._file.is_replacing:  # noqa: ASYNC110 - turns of the loop, no time
-            await asyncio.sleep(0)
+        await given_up(outbox)
         await mended(outbox)
     await looked_after(outbox)
     await appending

@@ -20,6 +20,7 @@ from router.replicas.identity import ReplicaIdentity, identity
 from router.routing import RouteSettings, RoutingTree
 from router.scanning.recording import Terms
 from router.server.certificates import self_signed
+from router.server.sockets import listening_sockets
 from router.telemetry.causes import Cause
 from tests.patience import PATIENCE
 from tests.server.stage import Facts
@@ -87,7 +88,7 @@ class Replicas:
 
         collecting = Collecting(
             self.collector,
-            self.address,
+            await listening_sockets(self.address),
             own or known_by(),
             Facts(),
             woken=wake,

@@ -7,6 +7,11 @@ import ssl
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtensionOID, NameOID
 
 from router.errors import ConfigurationError
 from router.server.certificates import new_context
@@ -88,6 +93,21 @@ def test_a_certificate_that_no_library_reads_is_refused_in_words() -> None:
     unread = ssl.PEM_cert_to_DER_cert(of_no_version(OURS.pem).decode())
 
     assert Clients(OURS.pem.decode()).refusal(unread, dt.datetime.now(dt.UTC)) == "the client certificate can't be read"
+
+
+def test_a_certificate_whose_names_no_library_reads_is_refused_in_words() -> None:
+    """An X.400 address among the subject alternative names (RFC 5280, clause 4.2.1.6): an exception of its own."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), dt.datetime.now(dt.UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "api-server")])
+    odd = x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, b"\x30\x04\xa3\x02\x30\x00")
+    made = x509.CertificateBuilder(
+        name, name, key.public_key(), 1, now - dt.timedelta(hours=1), now + dt.timedelta(hours=1)
+    )
+    read = made.add_extension(odd, critical=False).sign(key, hashes.SHA256())
+
+    assert Clients(OURS.pem.decode(), frozenset({"a"})).refusal(read.public_bytes(Encoding.DER), now) == (
+        "the client certificate can't be read"
+    )
 
 
 def test_a_refused_name_is_logged_once_a_minute(play: Play, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -31,13 +31,12 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Raw
 
-from router.cli.files import why_unread
 from router.errors import MisusedError
 from router.settings.bounds import Bounds
 from router.settings.document import plain
 from router.settings.problems import Problem
 from router.settings.reading import read_documents
-from router.text import shown
+from router.text import shown, why_unread
 
 SIZE_LIMIT = 64 * 2**20
 """Bytes of a file."""
@@ -118,18 +117,17 @@ def files(names: Sequence[str]) -> list[NamedFile]:
 
 
 def _inside(folder: Path) -> Iterator[NamedFile]:
-    refused: list[OSError] = []
-    for here, folders, names in os.walk(folder, onerror=refused.append):
-        yield from _told(refused, folder)
+    refused: list[UnreadableManifest] = []
+
+    def refuse(error: OSError) -> None:
+        refused.append(_unreadable(str(error.filename or folder), error))
+
+    for here, folders, names in os.walk(folder, onerror=refuse):
+        yield from refused
+        refused.clear()
         folders.sort()
         yield from (_in_folder(Path(here) / name) for name in sorted(names) if name.endswith(_ENDINGS))
-    yield from _told(refused, folder)
-
-
-def _told(refused: list[OSError], folder: Path) -> Iterator[UnreadableManifest]:
-    while refused:
-        error = refused.pop(0)
-        yield _unreadable(str(error.filename or folder), error)
+    yield from refused
 
 
 def _in_folder(file: Path) -> NamedFile:
@@ -137,9 +135,9 @@ def _in_folder(file: Path) -> NamedFile:
         is_regular = stat.S_ISREG(file.stat().st_mode)
     except OSError as error:
         return _unreadable(str(file), error)
-    return (
-        file if is_regular else _unreadable(str(file), ValueError("it is not a regular file; name it, if it is meant"))
-    )
+    if not is_regular:
+        return _unreadable(str(file), ValueError("it is not a regular file; name it, if it is meant"))
+    return file
 
 
 def _unreadable(name: str, error: OSError | ValueError) -> UnreadableManifest:

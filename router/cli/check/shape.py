@@ -25,9 +25,15 @@ def misshapen(review: bytes, kind: WorkloadKind) -> str:
         found, path = inside(found, step), (*path, step)
         if found is not None and not isinstance(found, dict):
             return _told(path, found, "a map")
-    for _, key, _ in LISTS:
+    for key in (*(key for _, key, _ in LISTS), "volumes"):
         if (value := inside(found, key)) is not None and not isinstance(value, list):
             return _told((*path, key), value, "a list")
+    volumes = inside(found, "volumes")
+    for index, volume in enumerate(volumes if isinstance(volumes, list) else ()):
+        place: Path = (*path, "volumes", index)
+        for where, one in ((place, volume), ((*place, "image"), inside(volume, "image"))):
+            if one is not None and not isinstance(one, dict):
+                return _told(where, one, "a map")
     return ""
 
 

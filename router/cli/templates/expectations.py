@@ -21,7 +21,6 @@ from typing import Self
 
 from pydantic import Field, TypeAdapter, model_validator
 
-from router.cli.files import why_unread
 from router.errors import ConfigurationError
 from router.fields import ReadingContext, SettingsModel
 from router.settings.bounds import Bounds
@@ -30,7 +29,7 @@ from router.settings.problems import Problem, in_words, listing, path_text
 from router.settings.reading import read_documents
 from router.settings.snapshot import read_file
 from router.settings.validating import validated
-from router.text import cut, shown
+from router.text import cut, shown, why_unread
 
 SUFFIX = ".test.yaml"
 MOST = 1000

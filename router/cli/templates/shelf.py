@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from router.cli.files import why_unread
 from router.cli.parsing import DEFAULT_CONFIG
 from router.destinations.catalogue import KINDS
 from router.destinations.uses import WrittenDestination, uses_of
@@ -28,7 +27,7 @@ from router.rendering.shipped import notices_folder, shipped_folder
 from router.rendering.template import SOURCE_LIMIT, Template
 from router.settings.snapshot import read_file
 from router.settings.templates_part import directory_of, told_by
-from router.text import advice, shown
+from router.text import advice, shown, why_unread
 
 
 @dataclass(frozen=True, slots=True)

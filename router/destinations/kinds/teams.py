@@ -203,7 +203,7 @@ def _cut_member(key: str, item: object, limit: int) -> object:
 def _size(body: bytes) -> int:
     """Bytes of a document as we write it or as Teams may, whichever are more: what is not printable ASCII as escapes.
 
-    Of a list these are no more than those of its elements together.
+    Of a list these are no more than those of its elements together, with a byte for each and the brackets.
     """
     return max(len(body), len(json.dumps(orjson.loads(body), separators=(",", ":"))))
 

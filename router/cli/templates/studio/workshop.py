@@ -34,7 +34,7 @@ from router.rendering.library import NOTICES, SUFFIX
 from router.rendering.template import SOURCE_LIMIT
 from router.settings.snapshot import read_file
 from router.settings.templates_part import directory_of, told_by
-from router.text import shown
+from router.text import shown, why_unread
 from router.whole_files import write_whole
 
 PATIENCE = 1.0
@@ -190,8 +190,7 @@ class Workshop:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError) as error:
-            cause = error.strerror if isinstance(error, OSError) else str(error)
-            raise MisusedError(f"{path} can't be read, and so is not overwritten: {cause}") from error
+            raise MisusedError(f"{path} can't be read, and so is not overwritten: {why_unread(error)}") from error
 
 
 def _version_of(content: bytes) -> str:

@@ -112,18 +112,14 @@ def length(text: str) -> int:
 
 def _attachments(attachments: Sequence[object], part: int, room: int) -> list[object]:
     """Those, whose blocks share what those of the message have left."""
-    kept: list[object] = []
+    kept, limit = list[object](), ATTACHMENT_LIMIT // part
     for one in attachments:
-        blocks = one.get("blocks") if isinstance(one, dict) else None
-        if not isinstance(one, dict) or not isinstance(blocks, list):
-            kept.append(_cut_all(one, ATTACHMENT_LIMIT // part))
+        if not isinstance(one, dict) or not isinstance(one.get("blocks"), list):
+            kept.append(_cut_all(one, limit))
             continue
-        cut_blocks = _blocks(blocks, part, room)
-        room -= _size(cut_blocks)
-        kept.append(
-            {key: _member("", key, item, ATTACHMENT_LIMIT // part) for key, item in one.items()}
-            | {"blocks": cut_blocks}
-        )
+        blocks = _blocks(one["blocks"], part, room)
+        room -= _size(blocks)
+        kept.append({key: blocks if key == "blocks" else _member("", key, item, limit) for key, item in one.items()})
     return kept
 
 
@@ -143,7 +139,9 @@ def _blocks(blocks: Sequence[object], part: int, room: int) -> list[object]:
             kept = [_cut_all(block, SECTION_LIMIT // step) for block in blocks]
             if _size(kept) <= room:
                 return kept
-    room, first = room - _size(_LEFT_OUT), 0
+    if (room := room - _size(_LEFT_OUT)) < 0:
+        return []  # not even that has room
+    first = 0
     while (room := room - _size(kept[first])) >= 0:
         first += 1
     return [*kept[:first], _LEFT_OUT]
