@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from router.registry.answers import BodyRoom
+from router.registry.answers import BodyLimit, BodyRoom
 from router.registry.client import Manifest, RegistryClient
 from router.registry.referrers import Descriptor, ReferrerList
 from router.registry.settings import RegistrySettings
 
-__all__ = ["BodyRoom", "Descriptor", "Manifest", "ReferrerList", "RegistryClient", "RegistrySettings"]
+__all__ = ["BodyLimit", "BodyRoom", "Descriptor", "Manifest", "ReferrerList", "RegistryClient", "RegistrySettings"]

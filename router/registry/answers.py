@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from multidict import CIMultiDictProxy
 
@@ -67,12 +68,13 @@ class RegistryAnswer:
 
 
 class BodyRoom:
-    """How many bytes of bodies may come in answer to several questions together."""
+    """How many bytes of bodies may come in answer to several questions together, and of each of them."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, each: int | None = None) -> None:
         self.left = size
         self.was_too_small = False
         """Whether there is more than it has room for."""
+        self._each = size if each is None else each
 
     def spend(self, size: int) -> None:
         """Count bytes that are known to be there although they do not come."""
@@ -86,6 +88,8 @@ class BodyRoom:
 
         def take(size: int) -> None:
             nonlocal taken
+            if size > self._each:
+                raise TooLargeError(f"{what} has at least {size} bytes, more than {self._each}")
             more = max(0, size - taken)
             if more > self.left:
                 self.was_too_small = True
@@ -101,25 +105,25 @@ class BodyRoom:
                 self.left += taken
 
 
+BodyLimit: TypeAlias = int | BodyRoom
+"""Bytes that a body may have: so many, or what is left of a room that it shares."""
+
+
 async def read_bounded(
-    read: Callable[[], Awaitable[bytes]], declared: str | None, limit: int, what: str, room: BodyRoom | None = None
+    read: Callable[[], Awaitable[bytes]], declared: str | None, limit: BodyLimit, what: str
 ) -> bytes:
     """Read until nothing comes.
 
     Raises:
-        TooLargeError: More than `limit` bytes, or than there is room for, are declared or have come.
+        TooLargeError: More bytes than may come are declared, or have come.
     """
     told = int(declared[:20]) if declared is not None and declared.isascii() and declared.isdecimal() else 0
-    if told > limit:
-        raise TooLargeError(f"{what} has {told} bytes, more than {limit}")
     chunks: list[bytes] = []
     size = 0
-    with (room or BodyRoom(limit)).taking(what) as take:
+    with (limit if isinstance(limit, BodyRoom) else BodyRoom(limit)).taking(what) as take:
         take(told)
         while chunk := await read():
             size += len(chunk)
-            if size > limit:
-                raise TooLargeError(f"{what} has more than {limit} bytes")
             take(size)
             chunks.append(chunk)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)

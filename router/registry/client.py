@@ -27,7 +27,7 @@ from yarl import URL
 from router.errors import MalformedAnswerError, NotFoundError, TimedOutError, TooLargeError, UnverifiableError
 from router.images import Digest, ImageReference, is_tag
 from router.outbound.closing import Closing
-from router.registry.answers import BodyRoom, RegistryAnswer, checked_digest, claimed_digest, error_of
+from router.registry.answers import BodyLimit, BodyRoom, RegistryAnswer, checked_digest, claimed_digest, error_of
 from router.registry.authentication import Authentication, Authorization
 from router.registry.endpoints import Endpoints, RegistryEndpoint
 from router.registry.patience import patiently
@@ -79,10 +79,9 @@ class _Question:
     endpoint: RegistryEndpoint
     repository: str
     url: URL
-    limit: int
+    limit: BodyLimit
     what: str
     accept: str = "*/*"
-    room: BodyRoom | None = None
 
 
 class RegistryClient(Closing):
@@ -129,20 +128,17 @@ class RegistryClient(Closing):
         image: ImageReference,
         reference: Digest | str,
         deadline: float,
-        limit: int = MANIFEST_LIMIT,
-        room: BodyRoom | None = None,
+        limit: BodyLimit = MANIFEST_LIMIT,
     ) -> Manifest:
         """The manifest or index behind a digest or a tag of the image's repository.
 
-        It has at most `limit` bytes, and not more than there is room for, where several questions share one.
+        It has at most `limit` bytes, which several questions may share.
         """
-        return await self._within(image, "manifest", deadline, self._manifest(image, reference, deadline, limit, room))
+        return await self._within(image, "manifest", deadline, self._manifest(image, reference, deadline, limit))
 
-    async def blob(
-        self, image: ImageReference, digest: Digest, deadline: float, limit: int, room: BodyRoom | None = None
-    ) -> bytes:
+    async def blob(self, image: ImageReference, digest: Digest, deadline: float, limit: BodyLimit) -> bytes:
         """The bytes of a blob of the image's repository; raises TooLargeError as a manifest does."""
-        return await self._within(image, "blob", deadline, self._blob(image, digest, deadline, limit, room))
+        return await self._within(image, "blob", deadline, self._blob(image, digest, deadline, limit))
 
     async def referrers(self, image: ImageReference, digest: Digest, deadline: float) -> ReferrerList:
         """What refers to a manifest, by the referrers API; raises NotFoundError where the registry has none."""
@@ -181,11 +177,10 @@ class RegistryClient(Closing):
         image: ImageReference,
         reference: Digest | str,
         deadline: float,
-        limit: int = MANIFEST_LIMIT,
-        room: BodyRoom | None = None,
+        limit: BodyLimit = MANIFEST_LIMIT,
     ) -> Manifest:
         wanted = reference if isinstance(reference, Digest) else None
-        question = self._question("GET", image, f"manifests/{reference}", limit, MANIFEST_TYPES, room)
+        question = self._question("GET", image, f"manifests/{reference}", limit, MANIFEST_TYPES)
         if wanted is None and not is_tag(str(reference)):
             raise NotFoundError(f"{question.what}: no registry can hold a tag of this form")
         answer = await self._ask(question, deadline)
@@ -193,10 +188,8 @@ class RegistryClient(Closing):
             raise error_of(answer, question.what)
         return Manifest(checked_digest(answer, wanted, question.what), answer.media_type, answer.body)
 
-    async def _blob(
-        self, image: ImageReference, digest: Digest, deadline: float, limit: int, room: BodyRoom | None
-    ) -> bytes:
-        question = self._question("GET", image, f"blobs/{digest}", limit, room=room)
+    async def _blob(self, image: ImageReference, digest: Digest, deadline: float, limit: BodyLimit) -> bytes:
+        question = self._question("GET", image, f"blobs/{digest}", limit)
         answer = await self._ask(question, deadline)
         if answer.status != _OK:
             raise error_of(answer, question.what)
@@ -204,20 +197,19 @@ class RegistryClient(Closing):
         return answer.body
 
     async def _referrers(self, image: ImageReference, digest: Digest, deadline: float) -> ReferrerList:
-        question = self._question("GET", image, f"referrers/{digest}", INDEX_LIMIT, INDEX)
+        question = self._question("GET", image, f"referrers/{digest}", BodyRoom(INDEX_LIMIT), INDEX)
         answer = await self._ask(question, deadline)
-        found, left = ReferrerList(), INDEX_LIMIT
+        found = ReferrerList()
         for page in range(1, PAGES_LIMIT + 1):
             if (listed := listed_in(answer, question.what)) is None:
                 raise _absent(question.what, is_first=page == 1)
             found += listed
-            left -= len(answer.body)
             target = next_page(answer, question.url, question.what)
             if target is None:
                 return found
             if page == PAGES_LIMIT:
                 break
-            question = replace(question, url=target, limit=left)
+            question = replace(question, url=target)
             try:
                 answer = await self._ask(question, deadline)
             except TooLargeError:
@@ -229,14 +221,13 @@ class RegistryClient(Closing):
         method: str,
         image: ImageReference,
         path: str,
-        limit: int,
+        limit: BodyLimit,
         accept: str = "*/*",
-        room: BodyRoom | None = None,
     ) -> _Question:
         endpoint = self._endpoints.of(image.registry)
         # The grammar of references leaves nothing to quote in a repository, a tag or a digest.
         url = URL(f"{endpoint.base}{image.repository}/{path}", encoded=True)
-        return _Question(method, endpoint, image.repository, url, limit, f"{image.name} ({path})", accept, room)
+        return _Question(method, endpoint, image.repository, url, limit, f"{image.name} ({path})", accept)
 
     async def _ask(self, question: _Question, deadline: float) -> RegistryAnswer:
         """Ask, and once more with what the registry wants to see; the answer's status is the caller's."""
@@ -260,7 +251,6 @@ class RegistryClient(Closing):
             question.what,
             question.accept,
             grant.authorization if grant is not None else None,
-            room=question.room,
         )
         return await patiently(lambda: self._transport.send(question.endpoint, call), deadline, self._surroundings)
 

@@ -42,7 +42,7 @@ from router.outbound.proxies import Proxies, Proxy
 from router.outbound.resolving import GuardedResolver
 from router.outbound.sessions import open_session
 from router.outbound.urls import read_url, sound_url
-from router.registry.answers import BodyRoom, RegistryAnswer, raise_transient, read_bounded
+from router.registry.answers import BodyLimit, RegistryAnswer, raise_transient, read_bounded
 from router.registry.endpoints import RegistryEndpoint
 from router.registry.failures import CONNECT_SECONDS, failure_of
 from router.registry.pulse import pulse
@@ -69,7 +69,7 @@ class Call:
 
     method: str
     url: URL
-    limit: int
+    limit: BodyLimit
     """Bytes of the body of a 200."""
     what: str
     """How errors name it: registry, repository and what of it; no URL."""
@@ -79,8 +79,6 @@ class Call:
     """Fields of a POST."""
     follows: bool = True
     """Whether redirects are followed (rule 3)."""
-    room: BodyRoom | None = None
-    """What the body of a 200 shares with those of other calls."""
 
 
 class Transport:
@@ -214,7 +212,7 @@ async def _body(reply: Replied, call: Call, asked: WireTimes | None) -> bytes:
     if reply.status == _OK:
         if headers.get("Content-Encoding", "identity").lower() != "identity":
             raise MalformedAnswerError(f"{call.what}: the registry packs its answer although it was asked not to")
-        return await read_bounded(read, declared, call.limit, call.what, call.room)
+        return await read_bounded(read, declared, call.limit, call.what)
     try:
         return await read_bounded(read, declared, ERROR_LIMIT, call.what)
     except TooLargeError:

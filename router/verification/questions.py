@@ -65,7 +65,7 @@ class Questions:
         self._hurry = began + _HURRY * (deadline - began)
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._answered = 0
-        self._room = BodyRoom(total)
+        self._room = BodyRoom(total, ITEM_LIMIT)
         """What may come, whatever anybody claims."""
         self._left = total
         """The same, if those in flight bring what they claim."""
@@ -104,7 +104,7 @@ class Questions:
         """A manifest that is named, of `size` bytes by claim."""
 
         async def ask() -> bytes:
-            found = await self._registry.manifest(self._image, digest, self._deadline, ITEM_LIMIT, self._room)
+            found = await self._registry.manifest(self._image, digest, self._deadline, self._room)
             return found.body
 
         if size > ITEM_LIMIT:
@@ -115,9 +115,7 @@ class Questions:
         """A blob that is named, of `size` bytes by claim."""
         if size > ITEM_LIMIT:
             return TOO_LARGE
-        ask = lambda: self._registry.blob(  # noqa: E731 - one line
-            self._image, digest, self._deadline, ITEM_LIMIT, self._room
-        )
+        ask = lambda: self._registry.blob(self._image, digest, self._deadline, self._room)  # noqa: E731 - one line
         return await self._once(("blob", digest), lambda: self._named(ask, size))
 
     async def _once(self, question: Hashable, ask: Callable[[], Coroutine[None, None, _T]]) -> _T:

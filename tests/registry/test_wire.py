@@ -115,7 +115,7 @@ async def test_a_large_blob_that_comes_slowly_is_no_silence(monkeypatch: pytest.
     wire = ImageWire()
     listen(wire)
     async with RegistrySimulator(fault=slowly).running() as registry, client_of(registry) as client:
-        await client.blob(registry.image("a:1"), Digest.of(chunk * 8), soon(), 2**20, room)
+        await client.blob(registry.image("a:1"), Digest.of(chunk * 8), soon(), room)
     listen(None)
 
     assert wire.longest(0.0, now) <= 1.0

@@ -15,11 +15,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from router.errors import NotFoundError, TimedOutError, TooLargeError, UnverifiableError
+from router.errors import NotFoundError, TimedOutError, UnverifiableError
 from router.images import Digest, ImageReference, parse_reference
 from router.policy import Rule
 from router.policy.settings import RuleSettings
-from router.registry import BodyRoom, Descriptor, Manifest, ReferrerList, RegistryClient
+from router.registry import BodyLimit, BodyRoom, Descriptor, Manifest, ReferrerList, RegistryClient
 from router.registry.client import MANIFEST_LIMIT
 from router.registry.referrers import fallback_tag
 from router.steps import finish
@@ -102,29 +102,23 @@ class MemorySource(RegistryClient):
         image: ImageReference,
         reference: Digest | str,
         deadline: float,
-        limit: int = MANIFEST_LIMIT,
-        room: BodyRoom | None = None,
+        limit: BodyLimit = MANIFEST_LIMIT,
     ) -> Manifest:
         """Any manifest, whatever the image: there is one repository."""
         await self._note(f"GET {reference}", image, deadline)
         media_type, body = self._held(str(reference))
-        return Manifest(Digest.of(body), media_type, self._bring(body, limit, room))
+        return Manifest(Digest.of(body), media_type, self._bring(body, limit))
 
-    async def blob(
-        self, image: ImageReference, digest: Digest, deadline: float, limit: int, room: BodyRoom | None = None
-    ) -> bytes:
+    async def blob(self, image: ImageReference, digest: Digest, deadline: float, limit: BodyLimit) -> bytes:
         """Any blob."""
         await self._note(f"BLOB {digest}", image, deadline)
         if digest not in self.blobs:
             raise NotFoundError("no such blob")
-        return self._bring(self.blobs[digest], limit, room)
+        return self._bring(self.blobs[digest], limit)
 
-    def _bring(self, body: bytes, limit: int, room: BodyRoom | None) -> bytes:
-        if len(body) > limit:
-            raise TooLargeError("it is too large")
-        if room is not None:
-            with room.taking("it") as take:
-                take(len(body))
+    def _bring(self, body: bytes, limit: BodyLimit) -> bytes:
+        with (limit if isinstance(limit, BodyRoom) else BodyRoom(limit)).taking("it") as take:
+            take(len(body))
         self.brought += len(body)
         return body
 
