@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -87,14 +88,7 @@ def part(start: str, end: str) -> dict[str, Any]:
         ({"months": ["december:january"]}, "ends before it begins"),
         ({"years": ["2027:2026"]}, "ends before it begins"),
         ({"days_of_month": ["-3:2"]}, "leads from a month's end into the next; write -3:-1 and 1:2"),
-        ({"days_of_month": ["-31:31"]}, "leads from a month's end into the next"),
         ({"days_of_month": ["31:-31"]}, "ends before it begins"),
-        ({"days_of_month": ["1_0"]}, "is none; expected a number from -31 to 31"),
-        ({"days_of_month": ["+1"]}, "is none; expected a number"),
-        ({"days_of_month": ["٣"]}, "is none; expected a number"),
-        ({"days_of_month": ["5:"]}, "is none; expected a number"),
-        ({"days_of_month": [":5"]}, "is none; expected a number"),
-        ({"weekdays": ["monday:"]}, "is none; expected one of monday"),
     ],
 )
 def test_a_time_that_never_holds_is_refused_with_what_to_write(periods: dict[str, Any], words: str) -> None:
@@ -104,15 +98,42 @@ def test_a_time_that_never_holds_is_refused_with_what_to_write(periods: dict[str
 
 
 @pytest.mark.parametrize(
-    "periods",
+    ("periods", "words"),
     [
-        part("00:00", "24:00"),
-        part("23:59", "24:00"),
-        {"weekdays": ["monday:sunday", "Monday : Friday"]},
-        {"months": ["1:12", "january:december"]},
-        {"years": ["2026"]},
-        {"days_of_month": ["1:-1", "-7:-1", "-1", "31", "20:-12", "01"]},
+        ({"days_of_month": ["-31:31"]}, "leads from a month's end into the next"),
+        ({"days_of_month": ["1_0"]}, "is none; expected a number from -31 to 31"),
+        ({"days_of_month": ["+1"]}, "is none; expected a number"),
+        ({"days_of_month": ["٣"]}, "is none; expected a number"),
+        ({"days_of_month": ["5:"]}, "is none; expected a number"),
+        ({"days_of_month": [":5"]}, "is none; expected a number"),
+        ({"weekdays": ["monday:"]}, "is none; expected one of monday"),
     ],
 )
-def test_other_times_are_taken(periods: dict[str, Any]) -> None:
-    assert PeriodsSettings.model_validate(periods).model_dump(exclude_unset=True).keys() == periods.keys()
+def test_what_is_no_range_is_refused_with_what_is_expected(periods: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        PeriodsSettings.model_validate(periods)
+
+
+@pytest.mark.parametrize(
+    ("periods", "within", "beyond"),
+    [
+        (part("23:59", "24:00"), "2026-01-31T23:59:30Z", "2026-01-31T00:00:00Z"),
+        ({"weekdays": ["monday:thursday", "Friday : Friday"]}, "2026-01-30T12:00:00Z", "2026-01-31T12:00:00Z"),
+        ({"months": ["january:march", "5:12"]}, "2026-05-01T00:00:00Z", "2026-04-30T00:00:00Z"),
+        ({"years": ["2026"]}, "2026-12-31T23:59:59Z", "2027-01-01T00:00:00Z"),
+        ({"days_of_month": ["-7:-1"]}, "2026-02-22T00:00:00Z", "2026-02-21T00:00:00Z"),
+        ({"days_of_month": ["20:-12"]}, "2026-01-20T00:00:00Z", "2026-01-21T00:00:00Z"),
+        ({"days_of_month": ["31", "01"]}, "2026-01-31T00:00:00Z", "2026-01-30T00:00:00Z"),
+    ],
+)
+def test_other_times_hold_when_they_say(periods: dict[str, Any], within: str, beyond: str) -> None:
+    found = PeriodsSettings.model_validate(periods)
+
+    assert [found.holds(datetime.fromisoformat(at).timestamp()) for at in (within, beyond)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    "periods", [part("00:00", "24:00"), {"days_of_month": ["1:-1"]}, {"weekdays": ["monday:sunday"]}]
+)
+def test_what_is_the_whole_always_holds(periods: dict[str, Any]) -> None:
+    assert PeriodsSettings.model_validate(periods).holds(datetime.fromisoformat("2026-02-28T23:59:59Z").timestamp())
