@@ -25,7 +25,7 @@ class OpenedFile:
     """The connections to one file, and what uses them."""
 
     def __init__(self, path: Path, written: WrittenListener, damaged: Damaged | None, late: float) -> None:
-        self.connections = [schema.connect(path), schema.connect(path), schema.connect(path, busy=0.0)]
+        self.connections = [schema.connect(path) for _ in range(3)]
         self.reading, self.claiming, writing = self.connections
         self.writer: Writer[OutboxStatement] = Writer(
             writing,

@@ -75,8 +75,14 @@ CHECKPOINT_PAGES = 4000
 """Pages of the log after which they are moved into the file: 16 MiB."""
 
 
-def connect(path: Path, *, busy: float = 10.0) -> sqlite3.Connection:
-    """A connection with the settings that every one must have; `busy` is how long it waits for another process.
+PATIENCE = 10.0
+"""Seconds that a connection waits for another to leave the file."""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection with the settings that every one must have.
+
+    It waits for others already here: whoever closes the file just now has it to himself for a moment.
 
     Raises:
         OutboxError: The file can't be opened.
@@ -84,7 +90,7 @@ def connect(path: Path, *, busy: float = 10.0) -> sqlite3.Connection:
     connection = None
     try:
         connection = sqlite3.connect(
-            path, timeout=busy, isolation_level=None, check_same_thread=False, cached_statements=512
+            path, timeout=PATIENCE, isolation_level=None, check_same_thread=False, cached_statements=512
         )
         if not (path.exists() and path.stat().st_size):  # later it would be of no effect, but written all the same
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")

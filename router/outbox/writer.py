@@ -35,6 +35,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 from router.errors import OutboxError
 from router.outbox.damage import DamagedError, as_outbox_error
+from router.outbox.schema import PATIENCE
 from router.telemetry.going_on import nothing, or_else
 from router.telemetry.logs import logger
 
@@ -46,8 +47,6 @@ LATE = 1.0
 """Seconds that an admission waits for a commit at most."""
 BATCH_LIMIT = 128
 """Operations of one transaction at most: the loop stands still for about a millisecond while it writes them."""
-PATIENCE = 10.0
-"""Seconds that the thread waits for another process to leave the file."""
 FLUSH_WITHIN = 1.0
 """Seconds after which what waits for no flush of its own is flushed all the same."""
 
@@ -129,6 +128,7 @@ class Writer(Generic[Asked]):
         lazy: Lazy[Asked] | None = None,
     ) -> None:
         self._connection = connection
+        _wait(connection, 0.0)
         self._lazy = lazy
         self._flushes = True
         self._flush: asyncio.TimerHandle | None = None
@@ -271,7 +271,7 @@ class Writer(Generic[Asked]):
         connection = self._connection
         try:
             self._roll_back()
-            connection.execute(f"PRAGMA busy_timeout = {int(PATIENCE * 1000)}")
+            _wait(connection, PATIENCE)
             connection.execute("BEGIN IMMEDIATE")
             results = self._perform(connection, [operation.asked])
             connection.execute("COMMIT")
@@ -280,12 +280,17 @@ class Writer(Generic[Asked]):
         finally:
             with suppress(sqlite3.Error):  # the next transaction can't begin then, and comes here, too
                 self._roll_back()
-                connection.execute("PRAGMA busy_timeout = 0")
+                _wait(connection, 0.0)
         return results[0]
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
+
+
+def _wait(connection: sqlite3.Connection, patience: float) -> None:
+    """How long it waits for another process to leave the file from now on, in seconds; the loop waits for nobody."""
+    connection.execute(f"PRAGMA busy_timeout = {int(patience * 1000)}")
 
 
 def _seen(flushed: asyncio.Future[object]) -> None:

@@ -4,10 +4,12 @@ import asyncio
 import os
 import shutil
 import sqlite3
+import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -236,12 +238,31 @@ async def test_a_folder_in_place_of_the_file_is_told(tmp_path: Path) -> None:
         await opened_by_owner(tmp_path)
 
 
-async def test_a_file_that_another_program_keeps_is_told(path: Path) -> None:
+LOCK_FOR_A_MOMENT = """
+import fcntl, sys, time
+with open(sys.argv[1], "r+b") as file:
+    fcntl.lockf(file, fcntl.LOCK_EX, 1, 0x40000000)  # the byte that whoever closes the last connection locks
+    print("locked", flush=True)
+    time.sleep(0.1)
+"""
+
+
+def test_opening_waits_for_whoever_is_closing_the_file(path: Path) -> None:
+    """One connection that did not wait ended commands that read beside the router."""
+    schema.prepare(path)
+    with Popen([sys.executable, "-c", LOCK_FOR_A_MOMENT, path], stdout=PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"locked\n"
+        schema.connect(path).close()
+
+
+async def test_a_file_that_another_program_keeps_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema, "PATIENCE", 0.0)
     of_version(path, 1)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(OutboxError, match="is held by another program"):
-            schema.connect(path, busy=0.0)
+            schema.connect(path)
 
 
 HELD = RunsTogether([Runs()])
