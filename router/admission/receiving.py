@@ -4,8 +4,9 @@ Rules:
 (1) A body beyond `max_body` is refused (413), by its length if that is told, else when it gets there.
 (2) Room is taken as bytes arrive, never for what is only promised. Bodies up to `SMALL` have room of their own; a part
     of it is for those up to `TINY`, so that what is common is never refused for what is large.
-(3) What grows beyond `SMALL` takes one of two slots and gives its room back. Slots go round the peers: whoever sends
-    many large bodies waits behind himself.
+(3) What grows beyond `SMALL` takes one of two slots and gives its room back, and so does what has some room and finds
+    no more: it would wait for others that wait for its. Slots go round the peers: whoever sends many large bodies waits
+    behind himself.
 (4) A body must come at a megabyte a second once it has begun, with some grace: else 408. Waiting for room or for a slot
     does not count.
 (5) Who finds neither until the deadline gets 503 with `Retry-After`: an API server asks again with the same uid.
@@ -216,8 +217,7 @@ class Body:
     async def _hold(self, total: int, more: int, deadline: float) -> None:
         if self._has_slot:
             return
-        if total <= SMALL:
-            await self._room.take(more, deadline, is_tiny=self._is_tiny and total <= TINY)
+        if total <= SMALL and await self._found_room(more, deadline, is_tiny=self._is_tiny and total <= TINY):
             self._bytes += more
             return
         async with _in_time(deadline):
@@ -225,6 +225,12 @@ class Body:
         self._has_slot = True
         self._room.give_back(self._bytes)
         self._bytes = 0
+
+    async def _found_room(self, more: int, deadline: float, *, is_tiny: bool) -> bool:
+        if self._bytes:  # (3)
+            return self._room.take_now(more, is_tiny=is_tiny)
+        await self._room.take(more, deadline, is_tiny=is_tiny)
+        return True
 
 
 @contextlib.asynccontextmanager

@@ -243,6 +243,24 @@ def test_many_promises_do_not_keep_a_large_body_waiting() -> None:
     assert virtually(story()) == (2 * 2**20, 0.0)
 
 
+def test_bodies_that_came_half_way_do_not_wait_for_the_room_of_each_other() -> None:
+    """They all stood still until the deadline: each had some of the room, and none had enough."""
+
+    async def all_come() -> tuple[float, set[bytes], int]:
+        room, size, many = Room(1_000_000, 0), 90_000, 40
+        receiving, bodies = Receiving(room), [a_stream() for _ in range(many)]
+        began = asyncio.get_running_loop().time()
+        feeding = [asyncio.create_task(fed(content, [10_000] * 9, 0.001)) for content in bodies]
+        came = await asyncio.gather(*(received(receiving, content, size) for content in bodies))
+        await asyncio.gather(*feeding)
+        return asyncio.get_running_loop().time() - began, set(came), room.free
+
+    took, came, free = virtually(all_come())
+    assert took < 1
+    assert came == {b"x" * 90_000}
+    assert free == 1_000_000
+
+
 def test_whoever_stops_half_way_gives_his_slot_to_the_next() -> None:
     async def story() -> tuple[int, list[int]]:
         receiving, stalled = Receiving(), list[Awaitable[int]]()
