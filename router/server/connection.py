@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 READ_STEP = 16 * 1024
 """Bytes of a body that are buffered before reading stops until somebody wants them."""
+LEAST_LINE = 4
+"""Bytes of a line of a head: a letter, a colon and the end."""
 WRITE_STEP = 64 * 1024
 """Bytes of answers that wait to be taken before we wait, too."""
 DISCARD = 2.0
@@ -70,6 +72,9 @@ class Connection(web.RequestHandler):
             keepalive_timeout=NEVER,
             lingering_time=DISCARD,
             read_bufsize=READ_STEP,
+            max_line_size=keeper.limits.largest_head,  # the head as a whole is what is bounded
+            max_field_size=keeper.limits.largest_head,
+            max_headers=keeper.limits.largest_head // LEAST_LINE,
         )
         self.keeper = keeper
         self.peer = peer

@@ -384,6 +384,20 @@ def test_nonsense_is_logged_once_a_minute(play: Play, capfd: pytest.CaptureFixtu
     assert "".join(capfd.readouterr()).count("request_not_http") == 1
 
 
+@pytest.mark.parametrize(
+    "lines", [b"Baggage: " + b"a" * 30_000 + b"\r\n", b"".join(b"X-%d: 1\r\n" % n for n in range(1500))]
+)
+def test_a_head_within_its_size_is_read_whatever_its_lines_are(play: Play, lines: bytes) -> None:
+    """A user says what an API server passes on as `baggage`: what is refused here was judged by nobody."""
+
+    async def story() -> int:
+        async with listening() as stage:
+            client = await stage.connect()
+            return (await client.ask(b"GET / HTTP/1.1\r\nHost: g\r\n" + lines + b"\r\n"))[0]
+
+    assert play(story()) == 200
+
+
 @pytest.mark.parametrize("chunk", [1000, 100_000])
 def test_a_head_has_a_size(play: Play, chunk: int) -> None:
     """A hundred lines of 8 KB each, on hundreds of connections, are memory that nobody may take."""
