@@ -188,3 +188,8 @@ def why_unread(error: OSError | ValueError) -> str:
             return f"the byte 0x{error.object[error.start]:02x} is not UTF-8; save the file as UTF-8"
         case _:
             return str(error)
+
+
+def lines_of(text: str) -> list[str]:
+    """Its lines, ended by line feeds alone: other characters that Python ends lines at are part of what is said."""
+    return text.removesuffix("\n").split("\n") if text else []

@@ -24,6 +24,8 @@ SIZE = 2**20
 """Characters or items of one value that is made, and bytes of a whole document."""
 WHOLE = 4 * SIZE
 """Characters and parts of one value with all that is in it: one list may stand in another many times."""
+NUMBERS = range(-(2**63), 2**64)
+"""Whole numbers that JSON parsers agree on, and orjson writes."""
 NODES, TEXT, ITEMS = 16, 1024, 16
 LONG_TEXT, LONG_LIST = 16 * TEXT, 1024
 """Characters and items of what is long: a filter of it is counted wherever it stands."""
@@ -102,8 +104,11 @@ def bounded(context: Context, iterable: Iterable[object], steps: int) -> list[ob
 
 @pass_context
 def joined(context: Context, parts: Iterable[object]) -> str:
-    """What `~` makes."""
-    return within(context[BUDGET], "".join(map(as_text, parts)))
+    """What `~` makes; refused before it is made where it is too large."""
+    texts = [as_text(part) for part in parts]
+    if sum(map(len, texts)) > SIZE:
+        raise TemplateError(f"the template makes a value of more than {SIZE} characters or items")
+    return within(context[BUDGET], "".join(texts))
 
 
 @pass_context
@@ -133,11 +138,12 @@ def charged(filter_: Callable[..., object], *, if_long: bool = False) -> Callabl
         if wants is not None:
             first = {"context": context, "eval_context": context.eval_ctx, "environment": context.environment}[wants]
             given = (first, *arguments)
-        if if_long and not any(map(_is_long, arguments)):
+        taken = (*arguments, *options.values()) if options else arguments
+        if if_long and not any(map(_is_long, taken)):
             return filter_(*given, **options)
         budget: StepBudget = context[BUDGET]
         budget.spend(1)
-        for argument in arguments:
+        for argument in taken:
             within(budget, argument)
         return within(budget, filter_(*given, **options))
 

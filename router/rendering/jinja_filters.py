@@ -8,6 +8,7 @@ huge value before anybody counts. What is not here (`format`, `center`, `indent`
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
@@ -19,20 +20,25 @@ from jinja2.filters import FILTERS, do_round, make_attrgetter
 from jinja2.runtime import Context
 
 from router.errors import TemplateError
-from router.rendering.budget import SIZE, paid
+from router.rendering.budget import NUMBERS, SIZE, paid
 from router.rendering.values import as_text
 from router.text import shown
 
 _AS_THEY_ARE = (
-    "abs", "count", "d", "default", "dictsort", "first", "groupby", "int", "last", "length", "list", "max", "min",
+    "abs", "count", "d", "default", "dictsort", "first", "groupby", "last", "length", "list", "max", "min",
     "sort",
 )  # fmt: skip
 _AS_LISTS = ("items", "reverse")
 _BY_TEST = {"select": 0, "reject": 0, "selectattr": 1, "rejectattr": 1}
 """Which argument names a test of each item."""
 _as_float = cast("Callable[[object, object], object]", FILTERS["float"])
+_as_int = cast("Callable[[object, object, int], object]", FILTERS["int"])
 _map = cast("Callable[..., Iterable[object]]", FILTERS["map"])
 _unique = cast("Callable[..., Iterable[object]]", FILTERS["unique"])
+_FEW = 256
+"""Characters that each of those of a text is compared with."""
+_DEPTH = 32
+"""Names in the path of an attribute, each of which is a look into every item."""
 _PRECISION = 15
 """Digits after the point that a number with 64 bits can have."""
 
@@ -65,9 +71,16 @@ def _mapped(context: Context, value: Iterable[object], *arguments: object, **opt
 
 
 def _paid_at(place: int, arguments: Sequence[object], known: Collection[str]) -> Sequence[object]:
-    """The arguments, with the name there of a filter or a test become that of its counted one: each item costs."""
+    """The arguments, with the name there of a filter or a test become that of its counted one: each item costs.
+
+    A name that only we say is nobody's to say: what it does counts otherwise, or not at all.
+    """
     name = arguments[place] if place < len(arguments) else None
-    if not isinstance(name, str) or paid(name) not in known:
+    if not isinstance(name, str):
+        return arguments
+    if name.startswith("_"):
+        raise TemplateError(f"there is no {shown(name)} for templates")
+    if paid(name) not in known:
         return arguments
     return [*arguments[:place], paid(name), *arguments[place + 1 :]]
 
@@ -79,16 +92,23 @@ def _by_test(name: str, place: int) -> Callable[..., object]:
     @pass_context
     def by_test(context: Context, value: Iterable[object], *arguments: object) -> list[object]:
         """The items that pass a test or do not, or that are something or nothing."""
+        if place:
+            _of_few(arguments[0] if arguments else None)
         return list(chosen(context, value, *_paid_at(place, arguments, context.environment.tests)))
 
     return by_test
 
 
 @pass_environment
-def _without_repetition(environment: Environment, value: Iterable[object], *arguments: object) -> list[object]:
+def _without_repetition(
+    environment: Environment,
+    value: Iterable[object],
+    case_sensitive: bool = False,  # noqa: FBT001, FBT002 - as templates give it
+    attribute: str | None = None,
+) -> list[object]:
     """The items, each once, whatever its case."""
     items = list(value)
-    return items if len(items) == 1 else list(_unique(environment, items, *arguments))
+    return items if len(items) == 1 else list(_unique(environment, items, case_sensitive, attribute))
 
 
 @pass_environment
@@ -116,9 +136,48 @@ def _round(value: float, precision: int = 0, method: str = "common") -> float:
     return do_round(value, precision, method)  # type: ignore[arg-type]  # one of the three, as was checked
 
 
+def _int(value: object, default: object = 0, base: int = 10) -> object:
+    """The whole number that a value says; the default where it says none, or none that JSON has."""
+    made = _as_int(value, default, base)
+    return default if isinstance(made, int) and made not in NUMBERS else made
+
+
+def _trim(value: object, characters: str | None = None) -> str:
+    """A text without blanks, or these characters, at both its ends."""
+    if characters is not None and len(characters) > _FEW:
+        raise TemplateError(f"`trim` takes at most {_FEW} characters")
+    return as_text(value).strip(characters)
+
+
 def _affordable(size: int) -> None:
     if size > SIZE:
         raise TemplateError(f"the template makes a text of more than {SIZE} characters")
+
+
+def _place_of_attribute(filter_: Callable[..., object]) -> int | None:
+    """Where a filter takes the path of an attribute, counted from behind its value; None where it takes none there."""
+    names = list(inspect.signature(filter_).parameters)  # behind an environment or a context, and the value
+    if "attribute" not in names:
+        return None
+    return names.index("attribute") - 1 - hasattr(filter_, "jinja_pass_arg")
+
+
+def _of_few(path: object) -> None:
+    if isinstance(path, str) and path.count(".") + path.count(",") >= _DEPTH:
+        raise TemplateError(f"the path of an attribute has more than {_DEPTH} names")
+
+
+def _of_few_names(filter_: Callable[..., object], place: int | None) -> Callable[..., object]:
+    """The filter, which refuses the path of an attribute that is deeper than anything has fields."""
+
+    @wraps(filter_)
+    def checked(*arguments: object, **options: object) -> object:
+        given = arguments[1 + hasattr(filter_, "jinja_pass_arg") :]
+        path = options.get("attribute", given[place] if place is not None and place < len(given) else None)
+        _of_few(path)
+        return filter_(*arguments, **options)
+
+    return checked
 
 
 def _listed(filter_: Callable[..., object]) -> Callable[..., object]:
@@ -139,6 +198,7 @@ def jinja_filters() -> dict[str, Callable[..., object]]:
     remade: dict[str, Callable[..., object]] = {
         "capitalize": _of_text(str.capitalize),
         "float": _float,
+        "int": _int,
         "join": _join,
         "map": _mapped,
         "unique": _without_repetition,
@@ -148,9 +208,10 @@ def jinja_filters() -> dict[str, Callable[..., object]]:
         "string": as_text,
         "sum": _sum,
         "title": _of_text(str.title),
-        "trim": lambda value, characters=None: as_text(value).strip(characters),
+        "trim": _trim,
         "upper": _of_text(str.upper),
     }
     listed = {name: _listed(FILTERS[name]) for name in _AS_LISTS}
     listed |= {name: _by_test(name, place) for name, place in _BY_TEST.items()}
-    return {name: FILTERS[name] for name in _AS_THEY_ARE} | listed | remade
+    found = {name: FILTERS[name] for name in _AS_THEY_ARE} | listed | remade
+    return {name: _of_few_names(filter_, _place_of_attribute(filter_)) for name, filter_ in found.items()}

@@ -6,6 +6,7 @@ event itself. It asks for nothing that an event could lack: an event that an old
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, TypeAlias, cast
@@ -52,11 +53,22 @@ def message_of(cloudevent: Mapping[str, Any]) -> str:
     """What the event tells, in a sentence: of a decision, an incident or Gatecrier itself."""
     data = cloudevent.get("data") or {}
     if (incident := data.get("incident")) is not None:
-        return incident_message(incident)
+        return incident_message(_whole(incident))
     if notice := data.get("notice"):
         return f"{notice.get('title', '')}. {notice.get('text', '')}"
     decision = {"outcome": "", "would_reject": False, "message": "", **(data.get("decision") or {})}
     return alert_message(decision, is_correction="corrects" in data)
+
+
+def _whole(incident: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The incident, with something in the place of whatever it lacks."""
+    known = {"state": "", "kind": "", "namespace": "", "count": 0} | {
+        name: value for name, value in incident.items() if value is not None
+    }
+    known["owner"] = {"kind": "", "name": "", **(incident.get("owner") or {})}
+    known["images"] = [{"verdict": "", "reason": "", **image} for image in incident.get("images") or ()]
+    known["outcomes"] = defaultdict(int, incident.get("outcomes") or {})
+    return known
 
 
 def milliseconds_of(cloudevent: Mapping[str, Any]) -> int | None:

@@ -24,7 +24,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.tests import TESTS
 
 from router.errors import TemplateError
-from router.rendering.budget import BUDGET, SIZE, StepBudget, bounded, charged, joined, paid, weighed, within
+from router.rendering.budget import BUDGET, NUMBERS, SIZE, StepBudget, bounded, charged, joined, paid, weighed, within
 from router.rendering.failures import kind_in_words
 from router.text import listed, nearest, shown
 
@@ -32,8 +32,6 @@ RANGE = 10_000
 """Numbers that `range` makes."""
 _AT_ONCE = 32
 """Pieces of a document that are made before its size is looked at."""
-_NUMBERS = range(-(2**63), 2**64)
-"""What JSON parsers agree on, and orjson writes."""
 
 _LOOP = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "length", "depth", "depth0",
                    "previtem", "nextitem", "cycle", "changed"})  # fmt: skip
@@ -80,6 +78,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
                 return self._missing(obj, attribute)
         if isinstance(obj, LoopContext) and attribute in _LOOP:
             return getattr(obj, attribute)
+        if isinstance(obj, tuple) and attribute in getattr(obj, "_fields", ()):  # what `groupby` makes
+            return getattr(obj, attribute)
         return self._missing(obj, attribute)
 
     def getitem(self, obj: object, argument: object) -> object:
@@ -101,6 +101,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
         """A call; of what is not there, an error that says so."""
         if isinstance(obj, Undefined):
             return str(obj)  # raises
+        for argument in (*arguments, *options.values()):  # `loop.changed` compares them
+            within(context[BUDGET], argument)
         return super().call(context, obj, *arguments, **options)
 
     def call_binop(self, context: Context, operator: str, left: object, right: object) -> object:
@@ -111,7 +113,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if operator in {"*", "%"} and not are_numbers:
             raise TemplateError(f"`{operator}` is for numbers; for texts there are filters")
         made = super().call_binop(context, operator, left, right)
-        if isinstance(made, int) and made not in _NUMBERS:
+        if isinstance(made, int) and made not in NUMBERS:
             raise TemplateError(f"`{operator}` makes a number of more than 64 bits")
         if isinstance(made, float) and not math.isfinite(made):
             raise TemplateError(f"`{operator}` makes a number that is too large")

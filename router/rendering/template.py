@@ -28,7 +28,7 @@ from jinja2 import TemplateSyntaxError, nodes, pass_context
 from jinja2.runtime import Context
 
 from router.errors import TemplateError
-from router.rendering.budget import SIZE
+from router.rendering.budget import BUDGET, SIZE, within
 from router.rendering.checks import check_lists, check_names
 from router.rendering.failures import failure_in_words
 from router.rendering.filters import all_filters
@@ -88,9 +88,10 @@ def _environment(markup: Markup) -> Sandbox:
             return orjson.dumps(without_surrogates(shown))[1:-1].decode()
 
     @pass_context
-    def whole(_: Context, value: object) -> str:
+    def whole(context: Context, value: object) -> str:
         if isinstance(value, JsonText):
             value = value.value
+        within(context[BUDGET], value)  # before it is written: one text may stand in it a thousand times
         made = as_json(value if markup is Markup.NONE else _escaped(value, markup)).decode()
         return made if made[0] in '{["' else f" {made} "
 

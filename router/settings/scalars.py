@@ -13,7 +13,9 @@ _WORDS: dict[str, bool | None] = (
     | dict.fromkeys(("true", "True", "TRUE"), True)
     | dict.fromkeys(("false", "False", "FALSE"), False)
 )
-_WHOLE = re.compile(r"[-+]?[0-9]{1,18}|0o[0-7]{1,20}|0x[0-9a-fA-F]{1,15}", re.ASCII)
+_WHOLE = re.compile(r"[-+]?[0-9]{1,20}|0o[0-7]{1,22}|0x[0-9a-fA-F]{1,16}", re.ASCII)
+_NUMBERS = range(-(2**63), 2**64)
+"""Those that JSON parsers agree on."""
 _FLOAT = re.compile(r"[-+]?(?:[0-9]*\.[0-9]+|[0-9]+\.|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?", re.ASCII)
 
 
@@ -24,7 +26,8 @@ def core_value(text: str) -> bool | int | float | str | None:
     if text[0] not in "+-.0123456789":
         return text
     if _WHOLE.fullmatch(text):
-        return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+        number = int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+        return number if number in _NUMBERS else text
     if _FLOAT.fullmatch(text) and math.isfinite(value := float(text)):
         return value
     return text

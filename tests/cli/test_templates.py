@@ -142,6 +142,19 @@ def test_a_document_alone_is_on_standard_output(capsys: Captured, config: Path) 
     assert err == f"{len(out.encode()) - 1} bytes; a document has at most 1048576\n"
 
 
+def test_a_document_keeps_what_only_python_calls_a_line_break(capsys: Captured, config: Path, tmp_path: Path) -> None:
+    source = '{"ns": "{{ namespace }}", "at": "\u2028\x85"}'
+    (tmp_path / "templates" / "mine.json").write_text(source)
+    file = tmp_path / "event.json"
+    event = json.loads(said(capsys, "examples", "admitted-one-image")[1])
+    event["data"]["request"]["namespace"] = "a\u2028b\x85c"
+    file.write_text(json.dumps(event))
+    out = said(capsys, "render", "mine", "--config", config, "--event", file)[1]
+
+    assert json.loads(out) == {"ns": "a\u2028b\x85c", "at": "\u2028\x85"}
+    assert said(capsys, "show", "mine", "--config", config)[1] == f"{source}\n"
+
+
 def test_an_event_may_be_in_a_file_or_an_example_but_not_nowhere(capsys: Captured, config: Path) -> None:
     file = config.parent / "event.json"
     file.write_text(said(capsys, "examples", "admitted-one-image")[1])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from router.errors import TemplateError
@@ -223,3 +225,77 @@ def test_a_list_costs_what_is_in_it() -> None:
     charged(lambda _: None)(context, [{"a": "x" * 10_240}, ["y" * 1024] * 15])
 
     assert before - context[BUDGET].left == 1 + 10 + 15 + 1
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        "[[1]] | map('__bounded', -1000000000)",
+        "['token'] | map('__secret')",
+        "['a'] | map('__weighed_upper')",
+        "[1] | select('__paid_odd')",
+        "[{'a': 1}] | selectattr('a', '__paid_odd')",
+    ],
+)
+def test_names_that_only_we_say_are_nobody_s_to_say(named: str) -> None:
+    """A loop that paid itself need not end, and a place of a secret could stand anywhere."""
+    with pytest.raises(TemplateError, match=r'there is no "__\w+" for templates'):
+        Template.parse("t", f"{{{{ {named} | list | length }}}}").render({})
+
+
+@pytest.mark.no_cover
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{% set b = big ~ big %}{{ (" + " ~ ".join(["b"] * 3000) + ") | length }}",
+        "{% set b = big ~ big %}{{ range(1000) | map(attribute='x', default=b) }}",
+        "{% set b = big ~ big %}{{ range(1000) | map(attribute='x', default=[b, b]) | list }}",
+    ],
+    ids=["joined", "a default", "a list as default"],
+)
+def test_what_would_be_much_too_large_is_not_made_first(body: str) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(TemplateError, match="makes a value of more than"):
+            Template.parse("t", body).render(CONTEXT)
+        assert tracemalloc.get_traced_memory()[1] < 32 * SIZE
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ("{{ big | trim(big) }}", "at most 256 characters"),
+        ("{{ [v] | map(attribute=path) | list }}", "more than 32 names"),
+        ("{{ [v] | sort(attribute=path) }}", "more than 32 names"),
+        ("{{ [v] | sort(false, false, path) }}", "more than 32 names"),
+        ("{{ [v] | unique(false, path) }}", "more than 32 names"),
+        ("{{ [v] | groupby(path) }}", "more than 32 names"),
+        ("{{ [v] | sum(path) }}", "more than 32 names"),
+        ("{{ [v] | max(false, path) }}", "more than 32 names"),
+        ("{{ [v] | join('', path) }}", "more than 32 names"),
+        ("{{ [v] | selectattr(path) | list }}", "more than 32 names"),
+    ],
+)
+def test_what_costs_much_in_one_step_is_refused(body: str, problem: str) -> None:
+    with pytest.raises(TemplateError, match=problem):
+        Template.parse("t", body).render({**CONTEXT, "path": "a" + ".a" * 40})
+
+
+def test_a_separator_may_have_many_dots() -> None:
+    assert Template.parse("t", "\"{{ ['a', 'b'] | join(dots) }}\"").render({"dots": "." * 40}).value == f"a{'.' * 40}b"
+
+
+@pytest.mark.parametrize("text", ["9" * 300, "-" + "9" * 300, str(2**64)])
+def test_whole_numbers_are_those_that_json_has(text: str) -> None:
+    """A division by one of a million digits takes seconds."""
+    assert Template.parse("t", "{{ text | int(7) }}").render({"text": text}).value == 7
+    assert Template.parse("t", "{{ text | int }}").render({"text": str(2**64 - 1)}).value == 2**64 - 1
+
+
+@pytest.mark.no_cover
+def test_what_a_loop_compares_is_paid_for() -> None:
+    template = Template.parse("t", "{% for a in range(9999) %}{% if loop.changed(many) %}{% endif %}{% endfor %}1")
+    with pytest.raises(TemplateError, match=f"takes more than {STEPS} steps"):
+        template.render(CONTEXT)

@@ -63,6 +63,8 @@ def shown(expression: str, **context: object) -> object:
         ("{'b': 1, 'a': 2} | dictsort", [["a", 2], ["b", 1]]),
         ("{'a': 1} | items", [["a", 1]]),
         ("[{'k': 1, 'v': 2}] | groupby('k')", [[1, [{"k": 1, "v": 2}]]]),
+        ("([{'k': 1, 'v': 2}] | groupby('k') | first).grouper", 1),
+        ("([{'k': 1, 'v': 2}] | groupby('k') | first).list", [{"k": 1, "v": 2}]),
         ("[1, 2, 3] | select('gt', 1) | length", 2),
     ],
 )

@@ -241,7 +241,19 @@ def test_what_a_receiver_finds_too_large_is_told_in_short(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["slack", "sysdig", "webhook"])
-@pytest.mark.parametrize("event", [{}, {"data": {}}, {"id": "1", "data": {"decision": {"message": "m"}, "images": []}}])
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"data": {}},
+        {"id": "1", "data": {"decision": {"message": "m"}, "images": []}},
+        {"id": "1", "data": {"incident": {}}},
+        {
+            "id": "1",
+            "data": {"incident": {"state": "open", "owner": None, "outcomes": {"rejected": 1}, "images": [{}]}},
+        },
+    ],
+)
 def test_an_event_of_another_release_loses_no_alert(kind: str, event: dict[str, object]) -> None:
     """The outbox keeps events for weeks; one may lack a field that this release knows."""
     renderer = renderer_of(kind, LIBRARY.template("sysdig"))

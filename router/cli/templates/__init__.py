@@ -13,7 +13,7 @@ from router.cli.parsing import command, configured, group
 from router.cli.tables import table
 from router.cli.templates import rendering, sending, studio, testing
 from router.errors import MisusedError
-from router.text import advice, one_line, shown
+from router.text import advice, lines_of, one_line, shown
 
 if TYPE_CHECKING:
     from router.cli.parsing import Subcommands
@@ -101,7 +101,7 @@ def _show(arguments: argparse.Namespace) -> int:
     from router.cli.templates.shelf import wanted  # noqa: PLC0415 - as above
 
     page = Page()
-    for line in wanted(arguments.config, arguments.template).source.splitlines():
+    for line in lines_of(wanted(arguments.config, arguments.template).source):
         page.raw(one_line(line) if page.is_terminal else line)
     return YES
 

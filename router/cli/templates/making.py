@@ -37,7 +37,7 @@ from router.rendering.markup import Markup
 from router.rendering.renderer import Rendered, Renderer
 from router.rendering.secret_places import MASK
 from router.settings.templates_part import destination_of
-from router.text import advice, more, nearest, shown
+from router.text import advice, lines_of, more, nearest, shown
 
 _CUTS_SHOWN = 20
 
@@ -175,4 +175,4 @@ def _masked(body: bytes, settings: CommonSettings) -> bytes:
 def pretty(body: bytes) -> Iterator[str]:
     """A body as lines that can be compared."""
     for value in values_of(body):
-        yield from json.dumps(value, indent=2, ensure_ascii=False).splitlines()
+        yield from lines_of(json.dumps(value, indent=2, ensure_ascii=False))

@@ -12,7 +12,7 @@ from router.cli.exit_codes import NO, YES
 from router.cli.pages import Page
 from router.cli.parsing import command, configured
 from router.errors import TemplateError
-from router.text import listed, one_line
+from router.text import lines_of, listed, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,7 +69,7 @@ def _render(arguments: argparse.Namespace) -> int:
     for note in bodies[-1].notes:
         print(one_line(note), file=sys.stderr)
     if not others:
-        _print(bodies[0].body.decode(errors="replace").splitlines())
+        _print(lines_of(bodies[0].body.decode(errors="replace")))
         return YES
     before, after = ([*pretty(one.body)] for one in bodies)
     differences = [*unified_diff(before, after, others[0].name, template.name, lineterm="")]
