@@ -17,6 +17,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TextIO
 
 from router import __version__
 from router.cli import (
@@ -42,6 +43,7 @@ from router.cli.elsewhere import FOR_REPLICA, run
 from router.cli.exit_codes import INTERRUPTED, MISUSED, UNKNOWN, YES
 from router.cli.parsing import Parser, example
 from router.errors import GatecrierError, MisusedError
+from router.text import SHOWN, cut, one_line
 
 COMMANDS = (
     serve,
@@ -132,7 +134,18 @@ def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     """What the command line says; its parser is let go of, for `serve` runs long."""
     whole = parser()
     completion.complete(whole)
+    for argument in sys.argv[1:] if argv is None else argv:
+        if not _is_text(argument) and not any(map(os.path.lexists, (argument, argument.partition("=")[2]))):
+            whole.error(f"{one_line(cut(argument, SHOWN))} is neither UTF-8 nor a file")
     return whole.parse_args(argv)
+
+
+def _is_text(argument: str) -> bool:
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _fill_standard_descriptors() -> None:
@@ -147,6 +160,12 @@ def _fill_standard_descriptors() -> None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
     if sys.stdin is None:
         sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - for as long as we run
+    if sys.stderr is None:  # what is told there would be told on standard output
+        sys.stderr = _nobody()
+
+
+def _nobody() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 def _complain(text: str) -> None:
@@ -154,4 +173,4 @@ def _complain(text: str) -> None:
     try:
         print(text, file=sys.stderr, flush=True)
     except OSError:
-        sys.stderr = None  # what it holds would fail once more at exit, with another code
+        sys.stderr = _nobody()  # what the other holds would fail once more at exit, with another code

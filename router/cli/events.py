@@ -75,7 +75,9 @@ async def opened(config: Path) -> AsyncIterator[SqliteRecords]:
     """The outbox of a configuration, beside whoever owns it; raises GatecrierError."""
     from router.outbox.records import beside  # noqa: PLC0415 - imported only where it is needed
     from router.settings.part import outbox_settings  # noqa: PLC0415 - the same
+    from router.telemetry import logs  # noqa: PLC0415 - the same
 
+    logs.configure(least="ERROR")  # to standard error: programs take what is on the other
     records = await beside(outbox_settings(config).path)
     try:
         yield records

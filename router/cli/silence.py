@@ -15,7 +15,7 @@ from router.cli.exit_codes import NO, YES
 from router.cli.parsing import command, configured, duration, end, group
 from router.cli.tables import table
 from router.errors import MisusedError
-from router.text import one_line
+from router.text import SHOWN, cut, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,7 +138,7 @@ def _show(arguments: argparse.Namespace) -> int:
     def ask() -> CommandAnswer:
         one, held = asyncio.run(found())
         if one is None:
-            return CommandAnswer((), f"there is no silence {arguments.id}", NO)
+            return CommandAnswer((), f"there is no silence {_named(arguments.id)}", NO)
         rows = [(each.destination, str(each.events), each.incident) for each in held]
         holds = table(("DESTINATION", "EVENTS", "INCIDENT"), rows, nothing="it holds nothing back now")
         lines = [f"{name}: {value}" for name, value in _object(one, time.time()).items() if value is not None]
@@ -160,8 +160,12 @@ def _expire(arguments: argparse.Namespace) -> int:
             return await records.change(expire, is_decided=True)
 
     is_ended = asyncio.run(ended())
-    print("the silence has ended" if is_ended else f"no silence {arguments.id} is in force")
+    print("the silence has ended" if is_ended else f"no silence {_named(arguments.id)} is in force")
     return YES if is_ended else NO
+
+
+def _named(silence_id: str) -> str:
+    return one_line(cut(silence_id, SHOWN))
 
 
 def _cells(one: Silence) -> Sequence[str]:

@@ -113,7 +113,7 @@ def _data(found: Map, key: str, place: str, folder: Path, read: ReadFile) -> byt
     """What stands at KEY-data in base64, or else in the file at KEY."""
     if (data := _text(found, f"{key}-data", place)) is not None:
         try:
-            return base64.b64decode(data, validate=True)
+            return base64.b64decode(data.replace("\n", "").replace("\r", ""), validate=True)  # as kubectl reads it
         except (binascii.Error, ValueError) as error:
             raise ValueError(f"{place}: {key}-data is no base64") from error
     path = _text(found, key, place)

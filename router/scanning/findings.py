@@ -4,8 +4,8 @@ Rules:
 (1) There is one for each owner and image. It has the members of a decision, so that routes, templates and receivers
     need nothing new: `operation` is SCAN, the outcome `admitted`, since it runs; `would_reject` says whether it would
     be refused if it came now.
-(2) Its id is made of cluster, owner, digest, verdict and day (UTC): a scan that finds the same twice a day tells once,
-    and what has changed is told.
+(2) Its id is made of cluster, owner, image, digest, verdict and day (UTC): a scan that finds the same twice a day tells
+    once, and what has changed is told. Rules go by the name: the same digest by another name is another finding.
 (3) A tag that means another digest by now is no failure: `scan.tag_digest` is what it means.
 """
 
@@ -44,7 +44,7 @@ def finding_id(cluster: str, running: Running, verdict: str, at: float) -> str:
     """The id of the event (2)."""
     group = running.owner[0].rpartition("/")[0]
     owner = f"{running.namespace}/{group}/{running.owner[1]}/{running.owner[2]}"
-    return event_id(cluster, f"scan/{owner}/{running.digest or running.image}/{verdict}/{int(at // DAY)}")
+    return event_id(cluster, f"scan/{owner}/{running.image}@{running.digest or ''}/{verdict}/{int(at // DAY)}")
 
 
 def finding(origin: Origin, running: Running, where: RunningPlaces, judged: RunningJudgement, at: float) -> CloudEvent:

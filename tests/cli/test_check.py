@@ -103,6 +103,24 @@ def test_an_object_without_a_namespace_is_created_in_the_one_that_is_given(
     assert codes == [0, 1]
 
 
+def test_names_that_are_null_are_none_as_for_the_api_server(capsys: Captured, config: str, tmp_path: Path) -> None:
+    """A chart writes `namespace:` where its value is empty."""
+    nameless = {"namespace": None, "name": None, "generateName": None}
+    file = written(tmp_path, {**pod(DENIED), "metadata": nameless})
+    codes = [said(capsys, config, "--in-force", *given, file)[0] for given in ([], ["--namespace=strict"])]
+
+    assert codes == [0, 1]
+
+
+@pytest.mark.parametrize("items", [{}, {"items": None}, {"items": []}])
+def test_a_list_of_nothing_is_no_object(
+    capsys: Captured, config: str, tmp_path: Path, items: dict[str, object]
+) -> None:
+    file = written(tmp_path, {"apiVersion": "v1", "kind": "List", **items})
+
+    assert said(capsys, config, file) == (3, [], "there is no object in what was given\n")
+
+
 def test_documents_lists_and_reviews_are_all_taken_apart(capsys: Captured, config: str, tmp_path: Path) -> None:
     inner = {"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": [pod(FREE, name="third")]}
     listed = {"apiVersion": "v1", "kind": "List", "items": [pod(FREE, name="second"), inner]}

@@ -122,6 +122,29 @@ def test_standard_input_that_was_closed_is_empty(
     assert ended.stderr.endswith(told)
 
 
+def test_without_standard_error_nothing_of_it_is_on_standard_output(tmp_path: Path) -> None:
+    document = {"cluster": "a", "policy": [{"pattern": "**", "verifier": "deny"}]}
+    (tmp_path / "c.yaml").write_text(json.dumps(document))
+    pod = {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"name": "c", "image": "r.example/a:1"}]}}
+    (tmp_path / "pod.json").write_text(json.dumps(pod))
+    arguments = ["check", "--config", str(tmp_path / "c.yaml"), str(tmp_path / "pod.json"), "--json"]
+    script = f"exec {shlex.join([*PROGRAM, *arguments])} 2>&-"
+    ended = subprocess.run(["sh", "-c", script], stdout=subprocess.PIPE, timeout=60, check=False)
+
+    assert ended.returncode == 1
+    assert len(json.loads(ended.stdout)) == 1
+
+
+@pytest.mark.parametrize("arguments", [["incidents", "show"], ["silence", "expire"], ["scan", "--namespace"]])
+def test_an_argument_that_is_no_text_is_a_mistake_of_the_command_line(
+    capsys: pytest.CaptureFixture[str], arguments: Sequence[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([*arguments, "a\udcff"])
+
+    assert capsys.readouterr().err.endswith(" is neither UTF-8 nor a file\n")
+
+
 @pytest.mark.parametrize("number", ["0", "x", "1000000001", "9223372036854775808", "9" * 5000])
 def test_a_limit_that_nothing_can_have_is_a_mistake_of_the_command_line(
     capsys: pytest.CaptureFixture[str], number: str

@@ -272,6 +272,14 @@ def test_only_one_namespace_is_asked_about(world: World) -> None:
     assert found(world, "--namespace", "shop")[0] == 0
 
 
+def test_a_namespace_in_which_nothing_runs_is_told_for_it_may_be_misspelt(world: World) -> None:
+    world.run("good", "signed")
+    code, out, err = world.ask("scan", "--namespace", "shop", "--namespace", "shpo", "--no-record")
+
+    assert (code, err) == (3, "nothing runs in shpo, or there is no such namespace\n")
+    assert "1 image" in out
+
+
 def test_who_can_not_be_asked_leaves_it_open(world: World) -> None:
     world.api.token = "another"
     code, _, err = world.ask("scan")

@@ -50,15 +50,16 @@ def test_a_token_and_the_authorities_are_taken(tmp_path: Path) -> None:
     assert "abc" not in repr(found)
 
 
-@pytest.mark.parametrize("by", ["data", "file"])
+@pytest.mark.parametrize("by", ["data", "folded", "file"])
 def test_a_certificate_is_taken_from_the_text_or_from_files_beside_the_kubeconfig(tmp_path: Path, by: str) -> None:
     folder = tmp_path / "beside"
     folder.mkdir()
     (folder / "tls.crt").write_bytes(SIGNED.certificate)
     (folder / "tls.key").write_bytes(SIGNED.key)
     user = {"client-certificate": "tls.crt", "client-key": "tls.key"}
-    if by == "data":
-        user = {f"{key}-data": base64.b64encode((folder / name).read_bytes()).decode() for key, name in user.items()}
+    if by != "file":  # what a program folds, kubectl takes, too
+        encode = base64.b64encode if by == "data" else base64.encodebytes
+        user = {f"{key}-data": encode((folder / name).read_bytes()).decode() for key, name in user.items()}
     path = written(folder, user=user, cluster={**CLUSTER, "tls-server-name": "kubernetes"})
     found = read(path, tmp_path)
 

@@ -139,12 +139,14 @@ async def test_a_finding_has_the_shape_of_a_decision() -> None:
 def test_the_same_finding_is_one_event_a_day() -> None:
     (running,) = counted(pod("a", runs("i"))).running
     (other,) = counted(pod("a", runs("i", OTHER))).running
+    (copied,) = counted(pod("a", runs("j"))).running
     first = finding_id("c", running, "unsigned", NOW)
 
     assert first == finding_id("c", running, "unsigned", NOW + 60.0)
     assert len({first, *(finding_id(*of) for of in (
         ("d", running, "unsigned", NOW),
         ("c", other, "unsigned", NOW),
+        ("c", copied, "unsigned", NOW),
         ("c", running, "verified", NOW),
         ("c", running, "unsigned", NOW + DAY),
-    ))}) == 5  # fmt: skip
+    ))}) == 6  # fmt: skip

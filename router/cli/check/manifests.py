@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from router.errors import MisusedError
 from router.settings.bounds import Bounds
@@ -51,9 +51,9 @@ _REVIEW, _REVIEW_VERSION = "AdmissionReview", "admission.k8s.io/v1"
 
 
 class _Metadata(msgspec.Struct):
-    name: str = ""
-    generate_name: str = msgspec.field(default="", name="generateName")
-    namespace: str = ""
+    name: str | None = None
+    generate_name: str | None = msgspec.field(default=None, name="generateName")
+    namespace: str | None = None
 
 
 class _Head(msgspec.Struct):
@@ -62,7 +62,7 @@ class _Head(msgspec.Struct):
     api_version: str = msgspec.field(default="", name="apiVersion")
     kind: str = ""
     metadata: _Metadata | None = None
-    items: list[Raw] | None = None
+    items: list[Raw] | UnsetType | None = UNSET
     request: Raw = msgspec.field(default_factory=Raw)
 
 
@@ -241,12 +241,20 @@ def _objects(file: str, line: int | None, document: bytes, namespace: str) -> It
             continue
         if not head.kind or not head.api_version:
             yield UnreadableManifest(file, line, "this is no object of Kubernetes: apiVersion or kind is missing")
-        elif head.kind.endswith("List") and head.items is not None:
-            waiting.extendleft(bytes(item) for item in reversed(head.items))
+        elif (items := _items(head)) is not None:
+            waiting.extendleft(bytes(item) for item in reversed(items))
         elif head.kind == _REVIEW and memoryview(head.request):
             yield ManifestReview(file, line, body)
         else:
             yield ManifestReview(file, line, _review(head, body, namespace))
+
+
+def _items(head: _Head) -> Sequence[Raw] | None:
+    """What a list holds, nothing where it says null, as an empty one may; None where it is no list."""
+    is_list = head.kind.endswith("List") and (
+        head.items is not UNSET or (head.api_version, head.kind) == ("v1", "List")
+    )
+    return (head.items or ()) if is_list else None
 
 
 def _review(head: _Head, body: bytes, namespace: str) -> bytes:
@@ -255,7 +263,7 @@ def _review(head: _Head, body: bytes, namespace: str) -> bytes:
     request = {
         "uid": "check",
         "kind": {"group": group, "version": version, "kind": head.kind},
-        "name": metadata.name,
+        "name": metadata.name or "",
         "namespace": metadata.namespace or namespace,
         "operation": "CREATE",
         "userInfo": {},

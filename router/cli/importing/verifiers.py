@@ -124,7 +124,7 @@ def _identity(one: Validator, keyless: Section, name: str, account: ImportAccoun
             made[ours] = text
         elif pattern and _is_expression(pattern):
             made[f"{ours}_regex"] = pattern
-            if not (pattern.startswith("^") and pattern.endswith("$")):
+            if not _is_anchored(pattern):
                 why = "an expression must match the whole here; write .* where something may stand before or after"
                 comments.append(account.gap(keyless.at(f"{theirs}Regex"), why))
         else:
@@ -132,6 +132,18 @@ def _identity(one: Validator, keyless: Section, name: str, account: ImportAccoun
             one.comments.append(account.gap(keyless.path, why))
             return None
     return Noted(made, comments)
+
+
+def _is_anchored(pattern: str) -> bool:
+    """Whether it matches the whole alike wherever it is looked for; an alternative beside others may not."""
+    before = pattern.removesuffix("$")
+    is_ended = before != pattern and not (len(before) - len(before.rstrip("\\"))) % 2  # else it is a dollar
+    depth = 0
+    for one in re.sub(r"\\.|\[\^?\]?(?:\\.|[^]\\])*\]", "", pattern, flags=re.DOTALL):
+        depth += (one == "(") - (one == ")")
+        if one == "|" and not depth:
+            return False
+    return pattern.startswith("^") and is_ended
 
 
 def _is_expression(text: str) -> bool:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import sys
 import time
 from functools import partial
 from typing import TYPE_CHECKING
 
 from router.cli.answering import CommandAnswer, answered, forms
-from router.cli.exit_codes import worst
+from router.cli.exit_codes import UNKNOWN, worst
 from router.cli.parsing import command, configured
 from router.errors import ConfigurationError
+from router.text import SHOWN, cut, one_line
 
 if TYPE_CHECKING:
     from router.cli.parsing import Subcommands
@@ -29,7 +31,8 @@ told where a route says `about: [scan]`: at any replica, for the collector keeps
 kept with --no-record, or on a machine that is no replica.
 
 Exit code 0: all that runs would be let in. 1: something would be refused. 3: nothing is known to be wrong, and of \
-something it could not be told, or the cluster's API could not be asked, or not all that was found could be kept."""
+something it could not be told, or the cluster's API could not be asked, or not all that was found could be kept, or \
+nothing runs in a namespace that --namespace names."""
 _EXAMPLES = """
 gatecrier scan
 gatecrier scan --namespace payments --json
@@ -70,6 +73,10 @@ def _run(arguments: argparse.Namespace) -> int:
     objects = [report.as_object(one) for one in found.found]
     answer = CommandAnswer(objects, "\n".join(report.lines_of(found)), report.code_of(found))
     code = answered(arguments, lambda: answer)
+    if absent := [one for one in arguments.namespace or () if one not in found.by_namespace]:
+        for one in absent:
+            print(f"nothing runs in {one_line(cut(one, SHOWN))}, or there is no such namespace", file=sys.stderr)
+        code = worst((code, UNKNOWN))
     return code if arguments.no_record else worst((code, keeping.kept(found, arguments.namespace, part)))
 
 

@@ -365,6 +365,21 @@ KEY = (DATA / "keys" / "security.pub").read_text()
             "match the whole",
             {"verifier": "default"},
         ),
+        *(
+            (
+                {"trustRoots": [{"name": "default", "keyless": {"issuerRegex": pattern, "subject": "y"}}]},
+                {},
+                gap,
+                {"verifier": "default"},
+            )
+            for pattern, gap in (
+                ("^a|b$", "match the whole"),
+                ("^a\\$", "match the whole"),
+                ("^a\\\\$", None),
+                ("^(a|b)$", None),
+                ("^[|)]a\\|b$", None),
+            )
+        ),
     ],
 )
 def test_a_validator_and_its_rule_become_what_is_as_strict(
