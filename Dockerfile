@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 # Bases are pinned by digest at release: replace the tags below by NAME:TAG@sha256:DIGEST, as printed by
 #   skopeo inspect --format '{{.Name}}@{{.Digest}}' docker://docker.io/library/python:3.13-slim
-# (docs/installation.md, "Building the image"). A tag alone is a moving target.
+# (docs/installation.md, "The image"). A tag alone is a moving target.
 ARG BASE=docker.io/library/python:3.13-slim
 
 FROM ${BASE} AS build

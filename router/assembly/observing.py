@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from router.destinations.outcome import REASONS
 from router.outbox import Waiting, retaining
 from router.telemetry.causes import Cause, Troubles
-from router.telemetry.metrics import ENDPOINTS, Backlog, Metrics
+from router.telemetry.metrics import CONNECTION_STATES, ENDPOINTS, Backlog, Metrics
 from router.verdict import Mode, Override, RequestOutcome, Skip, Verdict
 
 LATE = 900.0
@@ -113,9 +113,9 @@ class MetricsObserver:
         self._metrics.clients_refused.inc()
 
     def connections(self, counts: Mapping[str, int]) -> None:
-        """How many connections of each state there are."""
-        for state, count in counts.items():
-            self._metrics.connections.labels(state).set(count)
+        """How many connections of each state there are; none of a state that is not named."""
+        for state in CONNECTION_STATES:
+            self._metrics.connections.labels(state).set(counts.get(state, 0))
 
     # Delivery
 

@@ -159,6 +159,7 @@ class Connections:
         """Whether one more of this address may come; one of its own is closed where it has its share."""
         now = self._loop.time()
         if self._refused_until.get(peer, now) > now:
+            self._observer.connection_ended("crowded_out")
             return False  # looking at all of them again for each who comes would be what takes the time of others
         allowed = self.limits.share * (self.limits.most - len(self))
         if len(self) < allowed:

@@ -20,7 +20,12 @@ from router.telemetry import logs
 from router.telemetry.causes import Cause
 from router.verdict import Mode, Override, RequestOutcome, Skip, Verdict
 
-GATE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+GATE_BUCKETS = (
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 3.5, 4.5, 5.0, 7.5, 10.0, 12.5, 15.0,
+    20.0, 30.0,
+)  # fmt: skip
+"""Seconds: close to each other where an alert compares a quantile with a part of the deadline, and up to the longest
+deadline there is: a quantile beyond the last is the last."""
 LAG_BUCKETS = (0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0, 43200.0, 86400.0)
 ENDPOINTS = ("validate", "mutate", "modes")
 ATTEMPT_OUTCOMES = ("delivered", "try_again", "undeliverable", "pending")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections import Counter
+
 from router.assembly.observing import LATE, MetricsObserver
 from router.destinations.outcome import Delivered, TryAgain, Undeliverable
 from router.outbox import Waiting
@@ -84,6 +86,18 @@ def test_what_stages_report_is_counted() -> None:
         'gatecrier_undelivered_age_seconds{destination="siem"} 10.0',
     ):
         assert line in shown
+
+
+def test_a_state_that_no_connection_has_any_more_is_shown_so() -> None:
+    """Sums of several processes leave out what is zero."""
+    metrics = create("1")
+    observing = MetricsObserver(metrics, TroubleBook(metrics.show_trouble).held_by("supervisor"))
+    observing.connections({"handshake": 384, "silent": 2})
+    observing.connections(Counter({"silent": 1}) + Counter({"handshake": 0}))
+    shown = metrics.exposed().decode()
+
+    assert 'gatecrier_connections{state="handshake"} 0.0' in shown
+    assert 'gatecrier_connections{state="silent"} 1.0' in shown
 
 
 def troubles(metrics: Metrics) -> set[str]:

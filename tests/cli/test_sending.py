@@ -364,6 +364,28 @@ async def test_a_template_that_shows_no_test_pages_nobody(desk: Desk) -> None:
     assert err.startswith("nothing was sent: nobody could know it for a test, ")
 
 
+async def test_a_word_that_only_sounds_like_it_shows_no_test(desk: Desk) -> None:
+    async with Sink().running() as sink:
+        desk.has(PAGER, sink.url(""), mine='{"payload": {"summary": "LATEST DECISION about {{ images }}"}}')
+        code, _, err = await desk.sends("mine", "--yes")
+
+    assert (code, sink.got) == (1, [])
+    assert err.startswith("nothing was sent: nobody could know it for a test, ")
+
+
+async def test_a_test_that_would_end_what_is_real_is_not_sent(desk: Desk) -> None:
+    """Its key is made of nothing that a test has by itself."""
+    key = "{{ cluster }}/{{ event.images[0].image }}"
+    async with Sink().running() as sink:
+        desk.has(
+            PAGER, sink.url(""), mine=f'{{"dedup_key": "{key}", "payload": {{"summary": "{{{{ alert_message }}}}"}}}}'
+        )
+        code, _, err = await desk.sends("mine", "--yes")
+
+    assert (code, sink.got) == (1, [])
+    assert "the test would have the key of what is real" in err
+
+
 async def test_where_nothing_is_opened_it_asks_whether_that_is_meant(desk: Desk) -> None:
     async with Sink().running() as sink:
         hook = {"name": "it", "kind": "webhook", "url": "-", "plain_http": True}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,21 +11,31 @@ import pytest
 
 from router.assembly.observing import LATE
 from router.telemetry.causes import Cause
+from router.telemetry.metrics import GATE_BUCKETS
 from tests.architecture.generated import ROOT
 from tests.monitoring.product import ALERTS, MINUTES, Alert, alerts, faults, labels, named, promtool, scraped, unknown
 
-SLOWEST = ("0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1.0", "2.5", "5.0")
 AT = "60m"
 """When promtool is asked what fires."""
 
 
 def answered(within: int, of: int = 100) -> dict[str, str]:
     """Of so many answers a minute, so many take 5 to 10 ms and the others 5 to 10 s."""
+    return bucketed({at: 0 if at <= 0.005 else within if at < 10.0 else of for at in GATE_BUCKETS}, of)
+
+
+def all_between(lower: float, upper: float) -> dict[str, str]:
+    """A hundred answers a minute, which take so many seconds."""
+    assert {lower, upper} <= {*GATE_BUCKETS, math.inf}
+    return bucketed({bound: 0 if bound < upper else 100 for bound in GATE_BUCKETS}, 100)
+
+
+def bucketed(counts: Mapping[float, int], of: int) -> dict[str, str]:
+    """So many a minute within each bound."""
     name = 'gatecrier_gate_duration_seconds_bucket{endpoint="validate",le="%s"}'
     return {
-        name % "0.005": f"0x{MINUTES}",
-        **{name % le: f"0+{within}x{MINUTES}" for le in SLOWEST},
-        **{name % le: f"0+{of}x{MINUTES}" for le in ("10.0", "+Inf")},
+        **{name % bound: f"0+{count}x{MINUTES}" for bound, count in counts.items()},
+        name % "+Inf": f"0+{of}x{MINUTES}",
     }
 
 
@@ -57,6 +68,8 @@ FIRING: list[tuple[str, Mapping[str, str]]] = [
     ("GatecrierHandshakesFail", {"gatecrier_handshakes_failed_total": f"0+6x{MINUTES}"}),
     ("GatecrierSlow", answered(90)),
     ("GatecrierSlow", {"gatecrier_webhook_deadline_seconds": f"0.01x{MINUTES}"}),
+    ("GatecrierSlow", all_between(4.5, 5.0)),
+    ("GatecrierSlow", {"gatecrier_webhook_deadline_seconds": f"26x{MINUTES}", **all_between(20.0, 30.0)}),
     ("GatecrierUnverifiable", {UNVERIFIABLE: f"0+30x{MINUTES}"}),
     ("GatecrierDeliveriesLate", {"gatecrier_undelivered_age_seconds": f"901x{MINUTES}"}),
     ("GatecrierDestinationPaused", {"gatecrier_destination_paused": f"1x{MINUTES}"}),
@@ -76,6 +89,8 @@ QUIET: list[Mapping[str, str]] = [
     {"gatecrier_outbox_bytes": f"79x{MINUTES}"},
     {"gatecrier_outbox_bytes": f"0x{MINUTES}", "gatecrier_outbox_limit_bytes": f"0x{MINUTES}"},
     answered(99),
+    all_between(2.5, 3.5),
+    {"gatecrier_webhook_deadline_seconds": f"26x{MINUTES}", **all_between(12.5, 15.0)},
 ]
 """What is no reason to call anybody, near what is."""
 READ = frozenset[str]().union(*(named(alert.expression)[0] for alert in alerts()))

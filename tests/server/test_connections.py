@@ -253,6 +253,26 @@ def test_who_has_its_share_makes_room_for_itself(play: Play) -> None:
     assert play(story()) == [200, 200]
 
 
+def test_each_that_is_turned_away_is_counted(play: Play) -> None:
+    """Also those that come while nobody is looked for who could make room."""
+
+    async def story() -> int:
+        judging = Judging()
+        async with listening(judging.answer, most=8, share=3.0) as stage:
+            many = [await stage.connect(source="127.0.0.2") for _ in range(6)]
+            for client in many:
+                client.writer.write(POST % 0)
+            await stage.until(lambda: stage.listener.connections.counts()["in_hand"] == 6)
+            for _ in range(5):
+                one_more = await stage.come("127.0.0.2")
+                await one_more.end()
+                await one_more.close()
+            judging.goes_on.set()
+            return stage.facts.endings.count("crowded_out")
+
+    assert play(story()) == 5
+
+
 def test_a_body_that_does_not_come_makes_room(play: Play) -> None:
     """A thousand connections that promise a body and send none must not keep others waiting."""
 

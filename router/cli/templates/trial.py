@@ -7,8 +7,9 @@ Rules:
 (2) It takes the way of production: rendered and sent by the channel that delivery would have
     (`assembly.channels`), of a destination that names the template. Only a template that fails sends nothing here,
     where a minimal payload would go out.
-(3) A document that does not show `MARK` goes nowhere where it would open something: nobody could know it for a test,
-    and to end it could end something real.
+(3) A document that does not show `MARK` more often than one of what really is goes nowhere where it would open
+    something: nobody could know it for a test. Nor does one whose ending would end something real, as where a template
+    makes its key of what is no name and no id.
 (4) What it may have opened is ended by the kind's own word for that, with the receipt that it was given; also where
     whoever sends it interrupts that.
 (5) A receipt that comes later is waited for, `PATIENCE` in all; the ending is tried again for as long, nothing else is.
@@ -30,6 +31,7 @@ from router.destinations.document import Destination, Document
 from router.destinations.egress import EgressSettings
 from router.destinations.kind import HttpKind
 from router.destinations.outcome import Delivered, Outcome, PendingReceipt, TryAgain, Undeliverable, gist
+from router.errors import TemplateError
 from router.events import as_json
 from router.rendering.context import purpose_of
 from router.rendering.library import Templates
@@ -85,7 +87,7 @@ class Trial:
         now: str,
     ) -> None:
         kind = kind_of(destination)
-        markup, event = kind.markup_by(destination.reads), marked(event, now)
+        markup, real, event = kind.markup_by(destination.reads), _as_of(event, now), marked(event, now)
         # Raises, where a minimal payload would go out.
         rendered(template, event, markup, destination.name, kind.name, destination.secrets)
         parsed = template.parsed(markup)
@@ -99,6 +101,16 @@ class Trial:
         self._ending, self._is_over_http = kind.ending, isinstance(kind, HttpKind)
         self.document = self._channel.render(str(event["id"]), as_json(event), "")
         """What is sent."""
+        self._real = self._channel.render(str(real["id"]), as_json(real), "")
+        if self.opens and self._ends_alike():
+            raise TemplateError(
+                f"template {template.name}: the test would have the key of what is real, and would end that; make the "
+                "key of an id too, as of `cloudevent.id`, or of `incident.id`"
+            )
+
+    def _ends_alike(self) -> bool:
+        endings = [None if self._ending is None else self._ending(one) for one in (self.document, self._real)]
+        return None not in endings and len({one.body for one in endings if one is not None}) == 1
 
     @property
     def opens(self) -> bool:
@@ -108,7 +120,7 @@ class Trial:
     @property
     def shows_the_mark(self) -> bool:
         """Whether whoever reads the document sees that it is a test."""
-        return MARK.encode() in self.document.body
+        return self.document.body.count(MARK.encode()) > self._real.body.count(MARK.encode())
 
     async def run(self) -> Tried:
         """Deliver it, and end what it has opened; raises nothing that is the receiver's doing."""
@@ -167,14 +179,20 @@ async def _answer(destination: Destination, document: Document, is_asked_again: 
 
 def marked(event: Mapping[str, object], now: str) -> Mapping[str, object]:
     """The event as a test of its like (1)."""
-    copy: dict[str, object] = json.loads(json.dumps(event))
-    copy |= {"id": _new_id(""), "time": now, "subject": f"{MARK}/{copy.get('subject', '')}"}
+    copy: dict[str, object] = {**_as_of(event, now)}
+    copy |= {"id": _new_id(""), "subject": f"{MARK}/{copy.get('subject', '')}"}
     for path in _NAMES:
         _change(copy, ("data", *path.split(".")), lambda text: f"{MARK} {text}")
     for path in (*_TEXTS, *map(_in_event, _TEXTS)):
         _change(copy, ("data", *path.split(".")), lambda text: f"{MARK}: {text}")
     for path in (*_IDS, *map(_in_event, _IDS)):
         _change(copy, ("data", *path.split(".")), _new_id)
+    return copy
+
+
+def _as_of(event: Mapping[str, object], now: str) -> Mapping[str, object]:
+    """The event as if it were real, and of now."""
+    copy: dict[str, object] = {**json.loads(json.dumps(event)), "time": now}
     for path in _TIMES:
         _change(copy, ("data", *path.split(".")), lambda _: now)
     return copy
