@@ -8,8 +8,8 @@ Rules:
     (`assembly.channels`), of a destination that names the template. Only a template that fails sends nothing here,
     where a minimal payload would go out.
 (3) A document that does not show `MARK` more often than one of what really is goes nowhere where it would open
-    something: nobody could know it for a test. Nor does one whose ending would end something real, as where a template
-    makes its key of what is no name and no id.
+    something: nobody could know it for a test. Nor does one whose ending is also that of what is real, as where a
+    template makes PagerDuty's key of what is no id. (Where the ending says more than a key, that is not seen.)
 (4) What it may have opened is ended by the kind's own word for that, with the receipt that it was given; also where
     whoever sends it interrupts that.
 (5) A receipt that comes later is waited for, `PATIENCE` in all; the ending is tried again for as long, nothing else is.
