@@ -49,6 +49,7 @@ of it. Imports run against the data flow: a stage knows what it receives, never 
     verdict        the closed vocabulary of a decision
     steps          work that may be laid down at any step
     text           texts that others wrote, as people may read them
+    integers       whole numbers as JSON has them
     whole_files    a whole file in place of another
 """
 

@@ -24,8 +24,6 @@ SIZE = 2**20
 """Characters or items of one value that is made, and bytes of a whole document."""
 WHOLE = 4 * SIZE
 """Characters and parts of one value with all that is in it: one list may stand in another many times."""
-NUMBERS = range(-(2**63), 2**64)
-"""Whole numbers that JSON parsers agree on, and orjson writes."""
 NODES, TEXT, ITEMS = 16, 1024, 16
 LONG_TEXT, LONG_LIST = 16 * TEXT, 1024
 """Characters and items of what is long: a filter of it is counted wherever it stands."""
@@ -57,9 +55,15 @@ def within(budget: StepBudget, made: Made) -> Made:
     weight = _Weight()
     weight.add(made)
     budget.spend(weight.steps + weight.parts // ITEMS)
-    if isinstance(made, str | list | tuple | dict) and len(made) > SIZE:
-        raise TemplateError(f"the template makes a value of more than {SIZE} characters or items")
+    if isinstance(made, str | list | tuple | dict):
+        expect_affordable(len(made))
     return made
+
+
+def expect_affordable(size: int) -> None:
+    """Whether a value may have so many characters or items; raises TemplateError where it may not."""
+    if size > SIZE:
+        raise TemplateError(f"the template makes a value of more than {SIZE} characters or items")
 
 
 class _Weight:
@@ -106,8 +110,7 @@ def bounded(context: Context, iterable: Iterable[object], steps: int) -> list[ob
 def joined(context: Context, parts: Iterable[object]) -> str:
     """What `~` makes; refused before it is made where it is too large."""
     texts = [as_text(part) for part in parts]
-    if sum(map(len, texts)) > SIZE:
-        raise TemplateError(f"the template makes a value of more than {SIZE} characters or items")
+    expect_affordable(sum(map(len, texts)))
     return within(context[BUDGET], "".join(texts))
 
 

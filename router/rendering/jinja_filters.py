@@ -20,7 +20,8 @@ from jinja2.filters import FILTERS, do_round, make_attrgetter
 from jinja2.runtime import Context
 
 from router.errors import TemplateError
-from router.rendering.budget import NUMBERS, SIZE, paid
+from router.integers import INTEGERS
+from router.rendering.budget import expect_affordable, paid
 from router.rendering.values import as_text
 from router.text import shown
 
@@ -47,7 +48,7 @@ def _replace(value: object, old: str, new: str, count: int = -1) -> str:
     """Every `old`, or the first `count`, by `new`."""
     text, old, new = as_text(value), as_text(old), as_text(new)
     times = text.count(old) if count < 0 else min(count, text.count(old))
-    _affordable(len(text) + times * (len(new) - len(old)))
+    expect_affordable(len(text) + times * (len(new) - len(old)))
     return text.replace(old, new, count)
 
 
@@ -56,7 +57,7 @@ def _join(environment: Environment, value: Iterable[object], between: str = "", 
     """The items as one text."""
     items = value if attribute is None else map(make_attrgetter(environment, attribute), value)
     texts = [as_text(item) for item in items]
-    _affordable(sum(map(len, texts)) + len(texts) * len(as_text(between)))
+    expect_affordable(sum(map(len, texts)) + len(texts) * len(as_text(between)))
     return as_text(between).join(texts)
 
 
@@ -93,7 +94,7 @@ def _by_test(name: str, place: int) -> Callable[..., object]:
     def by_test(context: Context, value: Iterable[object], *arguments: object) -> list[object]:
         """The items that pass a test or do not, or that are something or nothing."""
         if place:
-            _of_few(arguments[0] if arguments else None)
+            _expect_shallow(arguments[0] if arguments else None)
         return list(chosen(context, value, *_paid_at(place, arguments, context.environment.tests)))
 
     return by_test
@@ -139,7 +140,7 @@ def _round(value: float, precision: int = 0, method: str = "common") -> float:
 def _int(value: object, default: object = 0, base: int = 10) -> object:
     """The whole number that a value says; the default where it says none, or none that JSON has."""
     made = _as_int(value, default, base)
-    return default if isinstance(made, int) and made not in NUMBERS else made
+    return default if isinstance(made, int) and made not in INTEGERS else made
 
 
 def _trim(value: object, characters: str | None = None) -> str:
@@ -147,11 +148,6 @@ def _trim(value: object, characters: str | None = None) -> str:
     if characters is not None and len(characters) > _FEW:
         raise TemplateError(f"`trim` takes at most {_FEW} characters")
     return as_text(value).strip(characters)
-
-
-def _affordable(size: int) -> None:
-    if size > SIZE:
-        raise TemplateError(f"the template makes a text of more than {SIZE} characters")
 
 
 def _place_of_attribute(filter_: Callable[..., object]) -> int | None:
@@ -162,19 +158,19 @@ def _place_of_attribute(filter_: Callable[..., object]) -> int | None:
     return names.index("attribute") - 1 - hasattr(filter_, "jinja_pass_arg")
 
 
-def _of_few(path: object) -> None:
+def _expect_shallow(path: object) -> None:
     if isinstance(path, str) and path.count(".") + path.count(",") >= _DEPTH:
         raise TemplateError(f"the path of an attribute has more than {_DEPTH} names")
 
 
-def _of_few_names(filter_: Callable[..., object], place: int | None) -> Callable[..., object]:
+def _without_deep_paths(filter_: Callable[..., object], place: int | None) -> Callable[..., object]:
     """The filter, which refuses the path of an attribute that is deeper than anything has fields."""
 
     @wraps(filter_)
     def checked(*arguments: object, **options: object) -> object:
         given = arguments[1 + hasattr(filter_, "jinja_pass_arg") :]
         path = options.get("attribute", given[place] if place is not None and place < len(given) else None)
-        _of_few(path)
+        _expect_shallow(path)
         return filter_(*arguments, **options)
 
     return checked
@@ -214,4 +210,4 @@ def jinja_filters() -> dict[str, Callable[..., object]]:
     listed = {name: _listed(FILTERS[name]) for name in _AS_LISTS}
     listed |= {name: _by_test(name, place) for name, place in _BY_TEST.items()}
     found = {name: FILTERS[name] for name in _AS_THEY_ARE} | listed | remade
-    return {name: _of_few_names(filter_, _place_of_attribute(filter_)) for name, filter_ in found.items()}
+    return {name: _without_deep_paths(filter_, _place_of_attribute(filter_)) for name, filter_ in found.items()}

@@ -24,7 +24,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.tests import TESTS
 
 from router.errors import TemplateError
-from router.rendering.budget import BUDGET, NUMBERS, SIZE, StepBudget, bounded, charged, joined, paid, weighed, within
+from router.integers import INTEGERS
+from router.rendering.budget import BUDGET, SIZE, StepBudget, bounded, charged, joined, paid, weighed, within
 from router.rendering.failures import kind_in_words
 from router.text import listed, nearest, shown
 
@@ -70,15 +71,16 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.filters |= {"__bounded": bounded, "__joined": joined, "__weighed": weighed}
 
     def getattr(self, obj: object, attribute: str) -> object:
-        """`obj.attribute`: a key of a mapping, or what `loop` offers."""
+        """`obj.attribute`: a key of a mapping, or what `loop` offers, or a group of `groupby`."""
         if isinstance(obj, dict):
             try:
                 return obj[attribute]
             except KeyError:
                 return self._missing(obj, attribute)
-        if isinstance(obj, LoopContext) and attribute in _LOOP:
-            return getattr(obj, attribute)
-        if isinstance(obj, tuple) and attribute in getattr(obj, "_fields", ()):  # what `groupby` makes
+        offered = (
+            _LOOP if isinstance(obj, LoopContext) else getattr(obj, "_fields", ()) if isinstance(obj, tuple) else ()
+        )
+        if attribute in offered:
             return getattr(obj, attribute)
         return self._missing(obj, attribute)
 
@@ -113,7 +115,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if operator in {"*", "%"} and not are_numbers:
             raise TemplateError(f"`{operator}` is for numbers; for texts there are filters")
         made = super().call_binop(context, operator, left, right)
-        if isinstance(made, int) and made not in NUMBERS:
+        if isinstance(made, int) and made not in INTEGERS:
             raise TemplateError(f"`{operator}` makes a number of more than 64 bits")
         if isinstance(made, float) and not math.isfinite(made):
             raise TemplateError(f"`{operator}` makes a number that is too large")

@@ -17,6 +17,8 @@ from itertools import islice
 
 from pydantic import SecretBytes, SecretStr
 
+from router.integers import INTEGERS
+
 REDACTED = "**redacted**"
 CREDENTIAL_KEYS = frozenset(
     {"authorization", "password", "token", "secret", "signing_secret", "url", "headers", "webhook_url"}
@@ -29,7 +31,6 @@ FRAMES = 30
 """Calls of a traceback, counted from the one that failed."""
 _HEAD = 4
 """The beginning of a traceback keeps one part in so many of its room: what it ends with says more."""
-_LEAST_INTEGER, _LARGEST_INTEGER = -(2**63), 2**64 - 1
 _SMALL = (bool, float, type(None))
 _SHOWN_BITS = 4096
 _ITEM = 8
@@ -72,7 +73,7 @@ class _Room:
         if value is None or isinstance(value, bool | float):
             self.left -= _ITEM
             return value
-        if isinstance(value, int) and _LEAST_INTEGER <= value <= _LARGEST_INTEGER:
+        if isinstance(value, int) and INTEGERS.start <= value < INTEGERS.stop:
             self.left -= _ITEM
             return int(value)
         if isinstance(value, dict | list | tuple | set | frozenset):

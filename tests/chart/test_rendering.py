@@ -499,3 +499,14 @@ def test_a_budget_may_be_a_number_or_a_share(most: int | str) -> None:
     budget = of_kind(rendered({"podDisruptionBudget": {"maxUnavailable": most}}), "PodDisruptionBudget")
 
     assert budget["spec"]["maxUnavailable"] == most
+
+
+@pytest.mark.parametrize(("kubernetes", "is_asked"), [({}, True), (None, False)], ids=["empty", "null"])
+def test_the_api_is_asked_where_the_configuration_says_so_if_only_by_its_name(
+    kubernetes: object, *, is_asked: bool
+) -> None:
+    """`kubernetes: {}` is the cluster that it runs in; null is what is not there."""
+    given = {"image": IMAGE, **BASES["cert-manager"], "config": {"kubernetes": kubernetes, "scan": None}}
+    (workload,) = [one for one in rendered(given) if one["kind"] == "StatefulSet"]
+
+    assert workload["spec"]["template"]["spec"]["automountServiceAccountToken"] is is_asked

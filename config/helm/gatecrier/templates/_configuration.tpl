@@ -24,7 +24,7 @@
 
 {{/* Whether the program asks the API server for anything; "" if not. */}}
 {{- define "gatecrier.asksApi" -}}
-{{- if or (eq .Values.tls.mode "managed") (ne (toString (.Values.config.kubernetes | default "")) "") -}}true{{- end -}}
+{{- if or (eq .Values.tls.mode "managed") (not (kindIs "invalid" .Values.config.kubernetes)) -}}true{{- end -}}
 {{- end }}
 
 {{/* A duration in milliseconds. */}}
