@@ -96,12 +96,6 @@ class UrgentReceivers(msgspec.Struct, frozen=True, array_like=True):
     """How long they may take."""
 
 
-def read_beforehand() -> None:
-    """Look at the messages that every process gets first, so that those that are forked share what is found."""
-    for kind in (Introduction, Configuration):
-        msgspec.msgpack.Decoder(kind)
-
-
 def pack(message: object) -> bytes:
     """A message as bytes."""
     return msgspec.msgpack.encode(message)

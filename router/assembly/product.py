@@ -65,14 +65,11 @@ class Product:
     Args:
         config: The configuration file.
         environment: Variables that it may name.
-        nurseries: Make the other processes.
         is_log_readable: The form of the log's lines; None: as standard error asks for.
     """
 
-    def __init__(
-        self, config: Path, environment: Mapping[str, str], nurseries: Nurseries, *, is_log_readable: bool | None
-    ) -> None:
-        self._nurseries, self._is_log_readable = nurseries, is_log_readable
+    def __init__(self, config: Path, environment: Mapping[str, str], *, is_log_readable: bool | None) -> None:
+        self._is_log_readable = is_log_readable
         self._replica = own_name(environment)
         self._metrics = metrics.create(__version__)
         self._attention = Attention(self._metrics, self._replica)
@@ -84,6 +81,7 @@ class Product:
         self._opened = contextlib.AsyncExitStack()
         self._phase: Unready | None = Unready.STARTING
         self._in_force: InForce
+        self._nurseries: Nurseries
         self._family: ProcessFamily | None = None
         self._bringing = Bringing(lambda: self._in_force)
         self._webhook: Sequence[socket.socket] = ()
@@ -91,13 +89,14 @@ class Product:
         self._folder: Path
         self._intake: Intake
 
-    async def start(self) -> None:
-        """Read the configuration, open everything, start all processes.
+    async def start(self, nurseries: Nurseries) -> None:
+        """Read the configuration, open everything, start all processes, which are made by these.
 
         Raises:
             ConfigurationError: The configuration can't be used, or an address is taken.
             GatecrierError: A process can't do its work: the outbox can't be opened, say.
         """
+        self._nurseries = nurseries
         await self._reloading.start(self._start)
         self._tending.keep("watch files", self._reloading.watch())
         self._phase = None

@@ -15,12 +15,13 @@ from pathlib import Path
 
 from router.assembly import messages
 from router.assembly.gate_process import gate
-from router.assembly.in_force import GATE, KEEPER
+from router.assembly.in_force import GATE, KEEPER, in_force_from
 from router.assembly.keeper_process import keeper
 from router.assembly.observing import MetricsObserver
 from router.assembly.opening import new_event_loop, raise_open_files
 from router.assembly.product import Product
 from router.settings.beforehand import read_beforehand
+from router.settings.loading import Loaded
 from router.supervision.nurseries import Nurseries
 from router.supervision.nursery import Role
 from router.telemetry.forwarding import Observations, forwarding
@@ -29,8 +30,11 @@ from router.telemetry.forwarding import Observations, forwarding
 @functools.cache
 def _begin_once() -> None:
     """Do what every process would do for itself, in memory that all share that are forked from this one."""
-    read_beforehand()
-    messages.read_beforehand()
+    loaded = read_beforehand()
+    if isinstance(loaded, Loaded):
+        for configuration in in_force_from(loaded, None).parts.values():
+            messages.unpack(messages.pack(configuration), messages.Configuration)
+    messages.unpack(messages.pack(messages.Introduction("", "", 1, None)), messages.Introduction)
     forwarding(MetricsObserver, Observations(lambda _: False))  # so that its kinds of facts are made
     new_event_loop().close()  # so that its library is loaded
 
@@ -41,7 +45,7 @@ def roles() -> Mapping[str, Role]:
     return {GATE: gate, KEEPER: keeper}
 
 
-async def _serve(product: Product) -> None:
+async def _serve(product: Product, nurseries: Nurseries) -> None:
     loop = asyncio.get_running_loop()
     leave, no_longer = asyncio.Event(), asyncio.Event()
 
@@ -53,7 +57,7 @@ async def _serve(product: Product) -> None:
     loop.add_signal_handler(signal.SIGINT, interrupt)
     loop.add_signal_handler(signal.SIGHUP, product.reload_soon)
     try:
-        await product.start()
+        await product.start(nurseries)
         is_known = not leave.is_set()
         await leave.wait()
         if is_known:  # else we were told to leave before anybody could have been told that we are ready
@@ -74,14 +78,11 @@ def serve(config: Path, *, is_log_readable: bool | None = None) -> int:
     """
     raise_open_files()
     _begin_once()
+    product = Product(config, os.environ, is_log_readable=is_log_readable)  # its metrics are in memory that all share
     nurseries = Nurseries(roles)  # before any secret was read, as before any thread
-
-    async def served() -> None:
-        await _serve(Product(config, os.environ, nurseries, is_log_readable=is_log_readable))
-
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            runner.run(served())
+            runner.run(_serve(product, nurseries))
     finally:
         nurseries.close()
     return 0

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 MOST = 20
 """Problems in the line of the log about a start that failed."""
+IMPORTING = 5000
+"""Objects made between two looks for garbage while everything is imported: seldom, since looking as often as Python
+would takes a quarter of the time; and not never, since what is let go is used again, else there are holes in the pages
+that all processes share."""
 ROOM = 5000
 """Characters of them all together, fewer than a value of the log's lines has."""
 
@@ -42,14 +46,16 @@ def add(subcommands: Subcommands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve until told to stop."""
     _on_signals(_leave, signal.SIG_IGN)  # what is to be read again has not been read yet
-    gc.disable()  # nothing that is imported is garbage, and looking for some takes a quarter of the time
+    gc.collect()  # the parser of the command line: what is imported takes its place
+    ordinarily = gc.get_threshold()
+    gc.set_threshold(IMPORTING, *ordinarily[1:])
     from router.assembly import serve  # noqa: PLC0415 - the whole router is imported only where it is run
     from router.errors import GatecrierError  # noqa: PLC0415 - the same
     from router.telemetry import logs  # noqa: PLC0415 - the same
     from router.telemetry.adopting import adopting  # noqa: PLC0415 - the same
     from router.telemetry.going_on import or_else  # noqa: PLC0415 - the same
 
-    gc.enable()
+    gc.set_threshold(*ordinarily)
     is_readable = None if arguments.log is None else arguments.log == "readable"
     logs.configure(readable=is_readable)
 

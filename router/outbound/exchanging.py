@@ -77,7 +77,7 @@ class HttpExchanges:
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self.session = session
-        self._ways: dict[tuple[URL, ssl.SSLContext | None], _Way] = {}
+        self._ways: dict[tuple[URL, ssl.SSLContext | bool], _Way] = {}
         self._is_held = (
             not session.trace_configs and session.connector is not None and not session.connector.force_close
         )
@@ -97,7 +97,7 @@ class HttpExchanges:
         body: bytes,
         headers: Mapping[str, str],
         *,
-        tls: ssl.SSLContext | None = None,
+        tls: ssl.SSLContext | bool = True,
         context: object = None,
     ) -> HttpExchange:
         """Send this, and wait for the head of the answer.
@@ -107,7 +107,7 @@ class HttpExchanges:
             url: Where.
             body: Empty for none.
             headers: Beside those that the session says.
-            tls: For https; None: that of the session.
+            tls: For https; True: that of the session.
             context: What the traces of the session get as `trace_request_ctx`.
 
         Raises:
@@ -152,10 +152,8 @@ class HttpExchanges:
         finally:
             self._waiting -= 1
 
-    def _prepare(self, origin: URL, tls: ssl.SSLContext | None) -> _Way:
-        request = aiohttp.ClientRequest(
-            "GET", origin, loop=asyncio.get_running_loop(), ssl=True if tls is None else tls
-        )
+    def _prepare(self, origin: URL, tls: ssl.SSLContext | bool) -> _Way:  # noqa: FBT001 - as aiohttp has it
+        request = aiohttp.ClientRequest("GET", origin, loop=asyncio.get_running_loop(), ssl=tls)
         if len(self._ways) >= _REMEMBERED:
             self._ways.clear()
         way = self._ways[origin, tls] = _Way(request, self._may_hold)

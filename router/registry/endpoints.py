@@ -39,13 +39,15 @@ class RegistryEndpoint:
     base: str
     """What every path of the distribution API is appended to: `https://HOST/v2/`."""
     plain_http: bool
-    tls: ssl.SSLContext
-    tls_elsewhere: ssl.SSLContext
+    tls: ssl.SSLContext | bool
+    """Whom we trust there; True: the system's CAs, in aiohttp's own context, which all share."""
+    tls_elsewhere: ssl.SSLContext | bool
+    """The same for every other host that it sends us to."""
     credentials: Credentials
     is_named: bool
     """The configuration has an entry for it."""
 
-    def tls_for(self, url: URL) -> ssl.SSLContext:
+    def tls_for(self, url: URL) -> ssl.SSLContext | bool:
         """The context for a request to `url` on behalf of this registry (rule 3)."""
         return self.tls if url.raw_host == self.host else self.tls_elsewhere
 
@@ -60,7 +62,6 @@ class Endpoints:
             if one.host in self._named:
                 raise ConfigurationError(f"registries: {shown(one.host)} stands there twice; join the two entries")
             self._named[one.host] = one
-        self._system = client_context()
         self._known = {host: self._endpoint(host) for host in self._named}
         self._others: dict[str, RegistryEndpoint] = {}
 
@@ -95,8 +96,8 @@ class Endpoints:
             host=address,
             base=base,
             plain_http=is_plain,
-            tls=self._system if pem is None else client_context(pem),
-            tls_elsewhere=self._system if pem is None else client_context(pem, with_system=True),
+            tls=True if pem is None else client_context(pem),
+            tls_elsewhere=True if pem is None else client_context(pem, with_system=True),
             credentials=named.known_credentials() if named is not None else Credentials(),
             is_named=named is not None,
         )

@@ -15,7 +15,8 @@ from router.settings.tree import GateSettings, KeeperSettings, Settings
 _PATH = "/beforehand/gatecrier.yaml"
 _SMALL = b"""
 cluster: beforehand
-webhook: {listen: "127.0.0.1:8443", tls: self-signed}
+webhook: {listen: "127.0.0.1:8443", tls: managed}
+kubernetes: {api: in-cluster}
 operations: {listen: "127.0.0.1:9090"}
 outbox: {url: "sqlite:///outbox.db"}
 policy: [{pattern: "**", verifier: allow}]

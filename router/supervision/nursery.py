@@ -5,8 +5,9 @@ has threads (its log's, at least), so it does not fork: it asks a nursery, which
 
 Rules:
 (1) The first nursery is made by fork while the process has one thread and no event loop. What was imported by then is
-    frozen (`gc.freeze`), so that collections of the children leave its pages shared; garbage goes before, else it would
-    stay.
+    frozen (`gc.freeze`), so that collections of the children leave its pages shared. Garbage stays: where it went, it
+    would leave holes, and whoever makes something in one has the page for itself (as the documentation of `gc.freeze`
+    says).
 (2) A nursery bears other nurseries, too (`SPARE`): one that waits, and has imported everything when it is needed.
     If a nursery dies, its children live on.
 (3) Order and answer are one datagram each: the role and the descriptors that the child inherits; its process id.
@@ -90,7 +91,6 @@ def pair() -> tuple[socket.socket, socket.socket]:
 def forked(roles: Roles) -> Nursery:
     """The first nursery. To be called before any thread or event loop is started."""
     ours, theirs = pair()
-    gc.collect()
     gc.freeze()
     process = os.fork()
     if process == 0:

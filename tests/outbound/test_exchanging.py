@@ -29,7 +29,7 @@ async def asked(  # noqa: PLR0913 - all that a request and its session are made 
     headers: dict[str, str] | None = None,
     timeout: aiohttp.ClientTimeout = PATIENT,  # noqa: ASYNC109 - the session's
     traces: Sequence[aiohttp.TraceConfig] = (),
-    tls: ssl.SSLContext | None = None,
+    tls: ssl.SSLContext | bool = True,
     context: object = None,
 ) -> list[tuple[int, bytes]]:
     """What comes back: status and body."""

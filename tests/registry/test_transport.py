@@ -8,7 +8,7 @@ import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import aiohappyeyeballs
@@ -26,6 +26,7 @@ from router.errors import (
     UnverifiableError,
 )
 from router.images import Digest, ImageReference, parse_reference
+from router.outbound.authorities import client_context
 from router.registry import RegistryClient, RegistrySettings, failures, transport
 from router.registry.answers import TransientError
 from tests.registry.stage import Time, client_of, soon
@@ -223,14 +224,15 @@ async def test_a_redirect_from_https_to_http_is_malformed(tls: ssl.SSLContext, c
             await client.resolve(registry.image("a:1"), soon())
 
 
-async def test_a_redirect_from_http_to_https_and_back_is_malformed(tls: ssl.SSLContext) -> None:
+async def test_a_redirect_from_http_to_https_and_back_is_malformed(tls: ssl.SSLContext, pair: SelfSigned) -> None:
+    trusting = client_context(pair.certificate.decode())
     async with RegistrySimulator().running() as registry, RegistrySimulator(tls=tls).running() as storage:
         registry.fault = lambda _: web.Response(status=302, headers={"Location": f"https://{storage.host}/"})
         storage.fault = lambda _: web.Response(status=302, headers={"Location": f"http://{registry.host}/"})
 
         async with RegistryClient([registry.settings]) as client:
-            context = client._endpoints.of(registry.host).tls_elsewhere
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            known = client._endpoints.of(registry.host)
+            client._endpoints._known[registry.host] = replace(known, tls=trusting, tls_elsewhere=trusting)
             with pytest.raises(MalformedAnswerError, match="https to http"):
                 await client.resolve(registry.image("a:1"), soon())
 
