@@ -5,6 +5,8 @@ Rules:
     storing the event, half for the way back. What is left, and at most `webhook.deadline`, is for judging.
 (2) Without a timeout that can be read, the API server's patience is unknown: `webhook.deadline` is for judging.
 (3) The call's timeout bounds storing, too: it never takes longer than its share after the end of judging.
+(4) Where receipts are waited for before an admission, judging ends a quarter of its time earlier, at most 2 s: else
+    whoever runs a slow registry would decide that nobody can be told.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from functools import lru_cache
 
 LEAST_KEPT, LARGEST_KEPT = 0.25, 1.0
 """Seconds that are kept back at least and at most."""
+TELLING, LONGEST_TELLING = 0.25, 2.0
+"""The share of judging that is kept for receipts, and the most of it in seconds."""
 TEXT_LIMIT = 64
 """Characters of a duration."""
 
@@ -30,6 +34,11 @@ class Allowance:
     judging: float
     storing: float
     """Until the event must be stored; then there is only time for the way back."""
+
+
+def judging_before_receipts(came: float, deadline: float) -> float:
+    """When judging must end that has until `deadline` together with the receipts for what it finds, rule (4)."""
+    return deadline - min(LONGEST_TELLING, (deadline - came) * TELLING)
 
 
 @lru_cache(maxsize=1024)

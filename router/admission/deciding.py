@@ -13,7 +13,7 @@ from router.admission.draft import Draft
 from router.admission.judging import ObjectFindings
 from router.admission.request_context import RequestContext
 from router.decision import Failure, Finding, decide
-from router.events import event_id
+from router.events import corrected_id, event_id
 from router.verdict import RequestOutcome
 from router.verification import Asker
 
@@ -57,21 +57,21 @@ async def settled(asked: RequestContext, findings: Sequence[Finding]) -> list[Fi
 
 async def found(asked: RequestContext, *, is_recent_enough: bool = False) -> ObjectFindings:
     """What is found out about its images."""
-    places, times, asker = asked.workload.places, asked.times, Asker(asked.request.namespace, asked.request.dry_run)
-    return await asked.rules.judging.findings(
-        places, times.came, times.deadline, asker, is_recent_enough=is_recent_enough
-    )
+    places, asker = asked.workload.places, Asker(asked.request.namespace, asked.request.dry_run)
+    came, until = asked.times.came, asked.judging_ends
+    return await asked.rules.judging.findings(places, came, until, asker, is_recent_enough=is_recent_enough)
 
 
-def reply(asked: RequestContext, draft: Draft) -> bytes:
-    """The reply that tells this decision."""
-    decision, uid = draft.decision, asked.request.uid
+def reply(asked: RequestContext, draft: Draft, *, corrects: str | None = None) -> bytes:
+    """The reply that tells this decision, whose event corrects the one of this id, if any."""
+    decision, uid, cluster = draft.decision, asked.request.uid, asked.rules.origin.cluster
+    told_as = event_id(cluster, uid) if corrects is None else corrected_id(cluster, corrects)
     return review.reply(
         uid,
         allowed=decision.outcome is not RequestOutcome.REJECTED,
         message=decision.refusal,
         warnings=decision.warnings,
-        audit={**draft.audit, "event-id": event_id(asked.rules.origin.cluster, uid)},
+        audit={**draft.audit, "event-id": told_as},
     )
 
 

@@ -33,6 +33,11 @@ class Draft:
         return self.is_admission and glass is not None and glass.is_new
 
     @cached_property
+    def is_only_watched(self) -> bool:
+        """Whether no rule of its images enforces: then nothing refuses it, whatever its namespace says."""
+        return bool(self.findings) and not any(finding.is_enforced for finding in self.findings)
+
+    @cached_property
     def overrides(self) -> Sequence[Override]:
         """By what it lets in images that fail; nothing where it lets in none."""
         glass = self.decision.glass

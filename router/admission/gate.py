@@ -49,7 +49,7 @@ from router.admission import at_once, breaking, deciding, pinning, review
 from router.admission.draft import Draft
 from router.admission.observer import AdmissionObserver
 from router.admission.reading.tolerant import UnreadableJsonError
-from router.admission.recording import EventRecorder
+from router.admission.recording import EventRecorder, needs_event
 from router.admission.request_context import GateRules, RequestContext, Times
 from router.admission.review import AdmissionRequest, RawObjects
 from router.admission.switching import read_switch
@@ -203,13 +203,13 @@ class Gate:
         if asked.request.dry_run:
             self._observer.skipped(Skip.DRY_RUN)
             return deciding.reply(asked, draft)
-        first: NewEvent | None = None
+        first, corrects = None, None
         if _needs_receipts(asked, draft):
             first, missing = await self._recorder.tell_first(asked, draft)
             if missing:
                 draft = deciding.failed(draft.findings, asked, Failure.undelivered(missing))
-                first = None
-        reply = deciding.reply(asked, draft)
+                first, corrects = None, None if asked.told.last is None else asked.told.last.id
+        reply = deciding.reply(asked, draft, corrects=corrects)
         is_stored = await self._store(asked, draft, first)
         return self._settled(asked, draft, reply, is_stored=is_stored)
 
@@ -228,7 +228,7 @@ class Gate:
         """The reply that holds now that the event is durable, or could not be stored in time."""
         if not is_stored and draft.has_grant:
             reply = deciding.reply(asked, Draft(without_grant(draft.decision), draft.findings))
-        if not is_stored and draft.is_admission and asked.needs_outbox:
+        if not is_stored and needs_event(asked, draft):
             draft = deciding.failed(draft.findings, asked, Failure.event_not_stored())
             reply = deciding.reply(asked, draft)
             self._in_background(self._recorder.take_back(asked, draft))
@@ -280,7 +280,7 @@ class Gate:
 
 def _needs_receipts(asked: RequestContext, draft: Draft) -> bool:
     """Whether somebody must be told before this leaves, rule (5)."""
-    return asked.blocks and draft.is_admission and bool(asked.rules.must_deliver)
+    return asked.blocks and draft.is_admission and not draft.is_only_watched and bool(asked.rules.must_deliver)
 
 
 def _asked(  # noqa: PLR0913 - all that is known of a request that was read

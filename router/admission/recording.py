@@ -119,7 +119,7 @@ class EventRecorder:
 
         `first` is the event if it was told already, or posted; `appending` what was said of it then.
         """
-        needs_outbox = draft.is_admission and asked.needs_outbox
+        needs_outbox = needs_event(asked, draft)
         is_awaited = draft.decision.outcome is not RequestOutcome.UNANSWERED
         until = asked.times.store_by if is_awaited else asyncio.get_running_loop().time() + PATIENCE
         return await self._store(asked, draft, first, until, is_logged=not needs_outbox, appending=appending)
@@ -252,6 +252,11 @@ class EventRecorder:
             is_attempt=is_attempt,
         )
         return event, draft.parts
+
+
+def needs_event(asked: RequestContext, draft: Draft) -> bool:
+    """Whether it is an admission only when its event is durable."""
+    return asked.rules.outbox_required and asked.blocks and draft.is_admission and not draft.is_only_watched
 
 
 def _cause(error: Exception) -> dict[str, object]:

@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 from msgspec import Struct
 
+from router.admission.deadlines import judging_before_receipts
 from router.admission.decisions import Decisions
 from router.admission.judging import ImageJudge
 from router.admission.review import AdmissionRequest
@@ -157,9 +158,10 @@ class RequestContext(Struct, frozen=True):
         return self.mode is Mode.ENFORCE and not self.never_block
 
     @property
-    def needs_outbox(self) -> bool:
-        """Whether it is only admitted when its event is durable."""
-        return self.rules.outbox_required and self.blocks
+    def judging_ends(self) -> float:
+        """When judging must end: in time for receipts, where they are waited for."""
+        came, deadline = self.times.came, self.times.deadline
+        return judging_before_receipts(came, deadline) if self.blocks and self.rules.must_deliver else deadline
 
     def unread(self, problem: str) -> RequestContext:
         """The same request, of whose images nobody may look at any."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -27,6 +28,9 @@ from router.verification.sigstore.trusted_root import UnusableRootError, read_tr
 from router.verification.trust_roots import Roots
 
 log = logger()
+
+_ANSWERING = 0.05
+"""Seconds that are kept back for the keeper's answer: who has given a receipt is known then, whoever else has not."""
 
 
 class GateWork:
@@ -95,7 +99,8 @@ def receipts_over(line: Line, generation: int) -> ObtainReceipts:
 
     async def obtain(body: bytes, event_id: str, destinations: Sequence[str], deadline: float) -> frozenset[str]:
         seconds = deadline - asyncio.get_running_loop().time()
-        question = messages.UrgentReceivers(generation, event_id, body, destinations, seconds)
+        until = time.monotonic() + seconds - min(_ANSWERING, seconds / 2)
+        question = messages.UrgentReceivers(generation, event_id, body, destinations, until)
         try:
             async with asyncio.timeout_at(deadline):
                 answer = await line.ask(messages.RECEIPTS, messages.pack(question))

@@ -7,6 +7,7 @@ import contextlib
 import math
 import socket
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -172,7 +173,7 @@ class KeeperWork:
 
     async def _receipts(self, body: bytes) -> bytes:
         asked = messages.unpack(body, messages.UrgentReceivers)
-        deadline = asyncio.get_running_loop().time() + asked.seconds
+        deadline = asyncio.get_running_loop().time() + asked.until - time.monotonic()
         given = await self._keeping.receipts(asked.generation, asked.body, asked.event_id, asked.destinations, deadline)
         return messages.pack(given)
 

@@ -92,8 +92,8 @@ class UrgentReceivers(msgspec.Struct, frozen=True, array_like=True):
     event_id: str
     body: bytes
     destinations: Sequence[str]
-    seconds: float
-    """How long they may take."""
+    until: float
+    """When they must have answered, in `time.monotonic`'s time, which all processes of a machine share."""
 
 
 def pack(message: object) -> bytes:

@@ -19,7 +19,8 @@ Rules:
     is refused (4) counts all the same, and so does what a receiver asks for (6).
 (6) What a receiver asks for (`Retry-After`, at most 1 h) holds for all that goes there. Where waiting has not helped,
     since it asked again before it had accepted `HELPED` events, it holds only if it is asked for `ASKED` different
-    ones in a row: a receiver that asks at random would else get next to nothing.
+    ones in a row: a receiver that asks at random would else get next to nothing. It ends early where the receiver
+    accepts what is sent all the same, since somebody waits for it.
 (7) Whoever mends a destination says so by a reload or a replay: then it is probed at once (`hurry`).
 
 Times are seconds of any clock that does not go back.
@@ -91,6 +92,14 @@ class Breaker:
     def failing_for(self, now: float) -> float:
         """Seconds in which attempts have failed and none has succeeded nor was told when to come again; 0 if none."""
         return 0.0 if self._failing_since is None else max(0.0, now - self._failing_since)
+
+    def is_held(self, now: float) -> bool:
+        """Whether it has asked us to wait (6)."""
+        return now < self._held_until
+
+    def let_go(self) -> None:
+        """It has accepted what was sent although it wanted us to wait."""
+        self._held_until = 0.0
 
     def answered(self) -> None:
         """An attempt has shown that the receiver is there."""

@@ -2,12 +2,14 @@
 
 Rules:
 (1) Every destination is asked at once, and again after short pauses, until the deadline; one that refuses the event
-    for good, or asks to wait beyond the deadline, is not asked again.
+    for good, refuses our credentials, or asks to wait beyond the deadline, is not asked again. At most as many wait for
+    an answer at the same time as it takes requests: waiting for our own turn is no failure of the receiver.
 (2) Nothing is stored here: the gate appends the event afterwards, with the receipts that were given. The event has no
     number yet, so it carries `sequence` 0.
 (3) An attempt that the deadline cuts may still have arrived. No receipt was given; the event comes again, with the
     same id, or is corrected by another (`router.admission.recording`).
-(4) Attempts are counted, and teach the breaker like those of lanes; but they do not wait for it.
+(4) Attempts are counted, and teach the breaker like those of lanes; but they do not wait for it. Whoever takes an
+    event although it had asked us to wait no longer wants that.
 (5) Nothing that fails here is anything but a missing receipt.
 """
 
@@ -36,6 +38,7 @@ class Receipts:
         self, channels: Mapping[str, Channel], observer: DeliveryObserver, *, dice: Callable[[], float] = random.random
     ) -> None:
         self._channels = channels
+        self._turns = {name: asyncio.Semaphore(one.destination.concurrency) for name, one in channels.items()}
         self._observer = observer
         self._dice = dice
 
@@ -62,9 +65,12 @@ class Receipts:
                             return True
                         case Undeliverable() | PendingReceipt():  # a receipt that comes later comes too late
                             return False
+                        case TryAgain(pauses=True):
+                            return False
                         case TryAgain(after=after):
-                            wait = max(pause, after or 0.0)
-                    if asyncio.get_running_loop().time() + wait >= deadline:
+                            left = deadline - asyncio.get_running_loop().time()
+                            wait = max(min(pause, left / 2), after or 0.0)
+                    if wait < SHORTEST or wait >= left:
                         return False
                     await asyncio.sleep(wait)
                     pause, is_first = min(LONGEST, pause * 2), False
@@ -72,10 +78,11 @@ class Receipts:
             return False
 
     async def _attempt(self, channel: Channel, document: Document, *, is_first: bool) -> Outcome:
-        channel.standing.pace.began(asyncio.get_running_loop().time())
-        answer = await channel.standing.attempt(
-            channel.destination, [document], self._observer, self._dice, is_new=is_first
-        )
+        async with self._turns[channel.destination.name]:
+            channel.standing.pace.began(asyncio.get_running_loop().time())
+            answer = await channel.standing.attempt(
+                channel.destination, [document], self._observer, self._dice, is_new=is_first
+            )
         return gist(answer)
 
 

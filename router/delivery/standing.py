@@ -64,9 +64,16 @@ class DestinationStanding:
     ) -> AttemptOutcome:
         """Deliver these; `is_new` if they were never tried. Raises nothing of the receiver."""
         # else the attempt would be counted nowhere, teach nothing, and be made again at once
-        deliver = partial(destination.deliver, documents)
+        deliver, was_held = (
+            partial(destination.deliver, documents),
+            self.breaker.is_held(asyncio.get_running_loop().time()),
+        )
         answer = await awaited_or_else(deliver, _mistaken, "delivery_failed", destination=destination.name)
         observer.attempted(destination.name, gist(answer).label)
+        if was_held and isinstance(gist(answer), Delivered):
+            self.breaker.let_go()
+            if self.wake is not None:
+                self.wake()
         self._learn(destination.name, [one.event_id for one in documents], answer, observer, dice, is_new=is_new)
         return answer
 

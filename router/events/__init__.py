@@ -12,7 +12,7 @@ from router.events.encoding import (
 )
 from router.events.exemption_notices import Used, exemption_notice
 from router.events.json_text import as_json
-from router.events.making import Origin, decision_event, event_id, timestamp, unreadable_event
+from router.events.making import Origin, corrected_id, decision_event, event_id, timestamp, unreadable_event
 from router.events.mode_notices import Side, Strictness, Switch, mode_notice
 from router.events.notices import (
     BEGAN,
@@ -83,6 +83,7 @@ __all__ = [
     "UserData",
     "WorkloadData",
     "as_json",
+    "corrected_id",
     "decision_event",
     "decode",
     "encode",

@@ -80,7 +80,7 @@ def decision_event(  # noqa: PLR0913 - an event has these independent parts
     event: CloudEvent = {
         "specversion": "1.0",
         "type": DECISION_TYPE,
-        "id": event_id(origin.cluster, _identity(parts, request["uid"], corrects)),
+        "id": _id(origin.cluster, parts, request["uid"], corrects),
         "source": f"/clusters/{origin.cluster}",
         "subject": f"{request['namespace']}/{workload['kind']}/{workload['name']}",
         "time": timestamp(at),
@@ -100,10 +100,15 @@ def decision_event(  # noqa: PLR0913 - an event has these independent parts
     return event
 
 
-def _identity(parts: DecisionParts, uid: str, corrects: str | None) -> str:
+def corrected_id(cluster: str, corrects: str) -> str:
+    """Id of the event that corrects the one of this id."""
+    return event_id(cluster, f"{corrects}/corrected")
+
+
+def _id(cluster: str, parts: DecisionParts, uid: str, corrects: str | None) -> str:
     if parts.decision["outcome"] == RequestOutcome.UNANSWERED.value:
-        return f"{uid}/unanswered"
-    return uid if corrects is None else f"{corrects}/corrected"
+        return event_id(cluster, f"{uid}/unanswered")
+    return event_id(cluster, uid) if corrects is None else corrected_id(cluster, corrects)
 
 
 def unreadable_event(origin: Origin, unreadable: UnreadableData, problem: str, *, at: float) -> CloudEvent:

@@ -12,7 +12,10 @@ import pytest
 from router.admission import deciding
 from router.admission.unreadable import UnreadableGroup
 from router.events import CloudEvent, event_id, event_schema
+from router.images import ImageReference
+from router.policy import Rule
 from router.routing import RouteSettings
+from router.verification.judgement import Judgement
 from tests.admission.world import SIGNED, UNSIGNED, MemoryVerifier, World, asked, full_disk, pod
 from tests.simulators.log import Log
 
@@ -76,6 +79,42 @@ async def test_only_an_event_that_was_told_first_says_so() -> None:
     [(heard, _)] = made.receiver.heard
     assert heard["data"]["decision"]["is_attempt"] is True
     assert "is_attempt" not in made.outbox.events[1]["data"]["decision"]
+
+
+async def test_a_registry_that_hangs_takes_no_time_from_whoever_must_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its owner would else decide that nobody can be told, and what is tolerated would be refused."""
+    made = world("one", receipts=("one",))
+    judged: list[float] = []
+
+    async def hanging(_image: ImageReference, _rule: Rule, deadline: float) -> Judgement:
+        judged.append(deadline - asyncio.get_running_loop().time())
+        return SIGNED
+
+    monkeypatch.setattr(made.verifier, "judge", hanging)
+    await made.ask(pod(WEB), within=8.0)
+    await made.ask(pod(WEB, namespace="elsewhere", uid="other"), within=8.0)
+
+    assert [round(seconds, 1) for seconds in judged] == [6.0, 8.0]
+    assert [round(seconds, 1) for seconds in made.receiver.left] == [8.0]
+
+
+async def test_the_audit_log_names_the_event_that_tells_of_the_refusal() -> None:
+    made = world("one")
+    answer = await made.ask(pod(WEB))
+
+    (correction,) = made.outbox.events
+    assert answer["auditAnnotations"]["event-id"] == correction["id"]  # type: ignore[index]  # a response
+
+
+async def test_nothing_waits_for_receipts_where_every_image_is_only_watched() -> None:
+    """No rule of it enforces: a receiver that is down must not refuse it."""
+    made = world("one", required=True)
+    made.outbox.failure = full_disk()
+    made.verifier.verdicts["watched/web"] = UNSIGNED
+    answer = await made.ask(pod("r.example/watched/web:1"))
+
+    assert answer["allowed"] is True
+    assert made.receiver.heard == []
 
 
 async def test_an_event_is_made_once_and_everybody_hears_the_same() -> None:

@@ -28,7 +28,7 @@ def run() -> Sequence[Row]:
     ready, least, memory = (statistics.median(values) for values in (started, bare, resident))
     return [
         Row("start to ready", f"{ready:.2f} s", f"{least:.2f} s (import aiohttp)", f"{ready / least:.1f}x", "< 1.5 s"),
-        Row("idle memory", f"{memory:.0f} MiB", "", "", "< 120 MiB"),
+        Row("idle memory", f"{memory:.1f} MiB", "", "", "< 120 MiB"),
     ]
 
 

@@ -57,6 +57,7 @@ def test_it_is_tried_again_within_the_deadline() -> None:
         (TryAgain("http_429", after=60.0), 0.1),
         (Undeliverable("http_400"), 0.1),
         (PendingReceipt(5.0), 0.1),
+        (TryAgain("unauthorised", pauses=True), 0.1),
         (RuntimeError("a mistake of ours"), 4.0),
     ],
 )
@@ -66,6 +67,53 @@ def test_no_receipt_is_not_waited_for_beyond_the_deadline_nor_in_vain(failure: O
 
         assert given == {"b"}
         assert asyncio.get_running_loop().time() <= seconds
+
+    virtually(story())
+
+
+def test_who_is_back_shortly_before_the_deadline_is_asked_once_more() -> None:
+    """The next pause would end later; all the time that is left is his."""
+
+    async def story() -> None:
+        back = Receiver("a", answer=lambda *_: Delivered() if loop.time() > 3.7 else TryAgain("http_503"))
+        loop = asyncio.get_running_loop()
+
+        assert await obtained(back) == {"a"}
+
+    virtually(story())
+
+
+def test_waiting_for_our_own_turn_is_no_failure_of_the_receiver() -> None:
+    """It answers all that it is asked, two at a time and each within its own timeout."""
+
+    async def story() -> None:
+        counts, receiver = Counts(), Receiver("a", seconds=0.5, concurrency=2)
+        receipts = Receipts({"a": Channel(receiver, render)}, counts)
+        given = await asyncio.gather(*(receipts.obtain(BODY, f"event-{number}", ["a"], 4.2) for number in range(40)))
+
+        assert sum(map(bool, given)) == 16
+        assert receiver.most_under_way == 2
+        assert set(counts.attempts) == {"delivered"}
+
+    virtually(story())
+
+
+def test_who_accepts_although_he_asked_us_to_wait_gets_the_rest_at_once() -> None:
+    """A correction of what he was told, say."""
+
+    async def story() -> None:
+        outbox = StagedOutbox()
+        busy = Receiver(answer=lambda number, _: TryAgain("http_429", after=3600.0) if number == 1 else Delivered())
+        channel = Channel(busy, render)
+        async with stage(outbox=outbox) as on:
+            await on.dispatcher.replace({"sink": channel})
+            outbox.put("sink")
+            await asyncio.sleep(1.0)
+            await Receipts({"sink": channel}, Counts()).obtain(BODY, "the-one", ["sink"], 4.0)
+            outbox.put("sink")
+            await asyncio.sleep(1.0)
+
+        assert len(busy.accepted) == 2
 
     virtually(story())
 
