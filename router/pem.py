@@ -6,6 +6,7 @@ which one half is the old one.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import ssl
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,9 @@ from pydantic import PrivateAttr, ValidationInfo, field_validator, model_validat
 from router.by_reference import RelativePath, read_reference, shown_file
 from router.errors import ConfigurationError
 from router.fields import SettingsModel
+
+AUTHORITIES_LIMIT = 1024 * 1024
+"""Bytes of a file of CAs: those of a system are some 220 KB, and one's own stand below them."""
 
 
 class KeyPair(NamedTuple):
@@ -98,10 +102,11 @@ def read_authorities(path: Path, info: ValidationInfo) -> str | None:
     Raises:
         ValueError: It can't be read, or holds no certificate; the text names it and says what to write.
     """
-    if (content := read_reference(path, info, "the CA file")) is None:
+    if (content := read_reference(path, info, "the CA file", AUTHORITIES_LIMIT)) is None:
         return None
+    lines = content.removeprefix(codecs.BOM_UTF8).splitlines(keepends=True)
+    text = b"".join(line for line in lines if line.isascii()).decode()  # the others are words between certificates
     try:
-        text = content.decode("ascii")
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)  # refuses a text without any
     except (ValueError, ssl.SSLError) as error:
         raise ValueError(

@@ -84,6 +84,18 @@ def test_a_file_without_a_certificate_is_told_by_its_name(content: bytes, tmp_pa
         Trusting.model_validate({"ca": "ca.pem"}, context={"reading": ReadingContext(tmp_path, {}, read_file)})
 
 
+def test_a_file_of_cas_is_read_as_systems_ship_them(tmp_path: Path) -> None:
+    """With names in any language between the certificates, a byte order mark, and the hundreds of a system."""
+    pem = self_signed(["a"], NOW).certificate
+    shipped = b"\xef\xbb\xbf" + pem + "# Autorit\u00e9 de certification\r\n".encode() + pem
+    (tmp_path / "ca.pem").write_bytes(shipped + b"# another\n" * 20_000)
+
+    found = Trusting.model_validate({"ca": "ca.pem"}, context={"reading": ReadingContext(tmp_path, {}, read_file)})
+
+    assert found._ca is not None
+    assert found._ca.count("BEGIN CERTIFICATE") == 2
+
+
 def test_a_certificate_that_no_library_reads_is_a_wrong_value_and_no_crash() -> None:
     pem = self_signed(["a"], NOW).certificate
     unread = of_no_version(pem)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from router.by_reference import SECRET_LIMIT
 from router.errors import ConfigurationError
+from router.pem import AUTHORITIES_LIMIT
 from router.registry import RegistryClient, RegistrySettings
 from tests.simulators.certificates import self_signed
 from tests.simulators.registry import registry_settings
@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "key.pem").write_bytes(self_signed().key)
     (tmp_path / "bytes").write_bytes(b"\xff\xfe")
     (tmp_path / "broken.pem").write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
-    (tmp_path / "large").write_bytes(b" " * (SECRET_LIMIT + 1))
+    (tmp_path / "large").write_bytes(b" " * (AUTHORITIES_LIMIT + 1))
     return tmp_path
 
 
