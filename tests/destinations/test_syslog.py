@@ -182,6 +182,7 @@ def test_the_header_says_who_sends() -> None:
     [
         ({"transport": "tcp", "ca": "x"}, "CA file|of TLS"),
         ({"transport": "udp", "framing": "newline"}, "no `framing`"),
+        ({"transport": "udp", "must_deliver": True}, "drop `must_deliver`"),
         ({"transport": "udp", "max_size": 65508}, "65507B at most"),
         ({"max_size": 479}, "480"),
         ({"format": "leef", "app_name": "x"}, "no `app_name`"),

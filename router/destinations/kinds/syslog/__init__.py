@@ -87,6 +87,8 @@ class SyslogSettings(SocketSettings):
         said = self.model_fields_set
         if self.transport != "tls" and (only := sorted({"ca", "client_certificate"} & said)):
             raise ValueError(f"`{only[0]}` is of TLS; leave it out, or say `transport: tls`")
+        if self.transport == "udp" and self.must_deliver:
+            raise ValueError("nobody says that a packet has arrived; drop `must_deliver`, or say `transport: tls`")
         if self.transport == "udp" and "framing" in said:
             raise ValueError("a packet holds one record, and has no `framing`; leave it out")
         if self.transport == "udp" and self.max_size > MOST_DATAGRAM_BYTES:
