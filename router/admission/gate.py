@@ -49,7 +49,7 @@ from router.admission import at_once, breaking, deciding, pinning, review
 from router.admission.draft import Draft
 from router.admission.observer import AdmissionObserver
 from router.admission.reading.tolerant import UnreadableJsonError
-from router.admission.recording import EventRecorder, needs_event
+from router.admission.recording import EventRecorder, needs_event, needs_receipts
 from router.admission.request_context import GateRules, RequestContext, Times
 from router.admission.review import AdmissionRequest, RawObjects
 from router.admission.switching import read_switch
@@ -147,7 +147,7 @@ class Gate:
         if asked.problem or asked.workload.skip is not None or asked.request.dry_run:
             return None
         draft = deciding.remembered(asked)
-        if draft is None or breaking.may_be_broken(asked, draft) or _needs_receipts(asked, draft):
+        if draft is None or breaking.may_be_broken(asked, draft) or needs_receipts(asked, draft):
             return None
         posted = _Posted()
         reply = deciding.reply(asked, draft)
@@ -203,12 +203,13 @@ class Gate:
         if asked.request.dry_run:
             self._observer.skipped(Skip.DRY_RUN)
             return deciding.reply(asked, draft)
-        first, corrects = None, None
-        if _needs_receipts(asked, draft):
+        first: NewEvent | None = None
+        corrects: str | None = None
+        if needs_receipts(asked, draft):
             first, missing = await self._recorder.tell_first(asked, draft)
-            if missing:
+            if first is not None and missing:
                 draft = deciding.failed(draft.findings, asked, Failure.undelivered(missing))
-                first, corrects = None, None if asked.told.last is None else asked.told.last.id
+                corrects, first = first.id, None
         reply = deciding.reply(asked, draft, corrects=corrects)
         is_stored = await self._store(asked, draft, first)
         return self._settled(asked, draft, reply, is_stored=is_stored)
@@ -276,11 +277,6 @@ class Gate:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("telling_failed", exc_info=error)
-
-
-def _needs_receipts(asked: RequestContext, draft: Draft) -> bool:
-    """Whether somebody must be told before this leaves, rule (5)."""
-    return asked.blocks and draft.is_admission and not draft.is_only_watched and bool(asked.rules.must_deliver)
 
 
 def _asked(  # noqa: PLR0913 - all that is known of a request that was read

@@ -256,7 +256,17 @@ class EventRecorder:
 
 def needs_event(asked: RequestContext, draft: Draft) -> bool:
     """Whether it is an admission only when its event is durable."""
-    return asked.rules.outbox_required and asked.blocks and draft.is_admission and not draft.is_only_watched
+    return asked.rules.outbox_required and _is_held_to_it(asked, draft)
+
+
+def needs_receipts(asked: RequestContext, draft: Draft) -> bool:
+    """Whether somebody must be told before the answer leaves."""
+    return bool(asked.rules.must_deliver) and _is_held_to_it(asked, draft)
+
+
+def _is_held_to_it(asked: RequestContext, draft: Draft) -> bool:
+    """Whether an admission can still become a refusal."""
+    return asked.blocks and draft.is_admission and not draft.is_only_watched
 
 
 def _cause(error: Exception) -> dict[str, object]:

@@ -21,7 +21,7 @@ Rules:
     since it asked again before it had accepted `HELPED` events, it holds only if it is asked for `ASKED` different
     ones in a row: a receiver that asks at random would else get next to nothing. It ends early where the receiver
     accepts what is sent all the same, since somebody waits for it.
-(7) Whoever mends a destination says so by a reload or a replay: then it is probed at once (`hurry`).
+(7) Whoever mends a destination says so by a reload or a replay: then it is probed at once (`hurry`, as for (6)).
 
 Times are seconds of any clock that does not go back.
 """
@@ -97,10 +97,6 @@ class Breaker:
         """Whether it has asked us to wait (6)."""
         return now < self._held_until
 
-    def let_go(self) -> None:
-        """It has accepted what was sent although it wanted us to wait."""
-        self._held_until = 0.0
-
     def answered(self) -> None:
         """An attempt has shown that the receiver is there."""
         for row in (self._failed, self._refused, self._asked):
@@ -112,7 +108,7 @@ class Breaker:
         self._is_paused = False
 
     def hurry(self, now: float) -> None:
-        """Somebody says that it may go on: probe at once."""
+        """Somebody says that it may go on, be it the receiver, which accepts while it is held: probe at once."""
         self._held_until = 0.0
         if self._until is not None:
             self._until, self._pauses = min(self._until, now), 0

@@ -63,9 +63,7 @@ class Receipts:
                     match await self._attempt(channel, document, is_first=is_first):
                         case Delivered():
                             return True
-                        case Undeliverable() | PendingReceipt():  # a receipt that comes later comes too late
-                            return False
-                        case TryAgain(pauses=True):
+                        case Undeliverable() | PendingReceipt() | TryAgain(pauses=True):  # later is too late
                             return False
                         case TryAgain(after=after):
                             left = deadline - asyncio.get_running_loop().time()

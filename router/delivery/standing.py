@@ -64,14 +64,12 @@ class DestinationStanding:
     ) -> AttemptOutcome:
         """Deliver these; `is_new` if they were never tried. Raises nothing of the receiver."""
         # else the attempt would be counted nowhere, teach nothing, and be made again at once
-        deliver, was_held = (
-            partial(destination.deliver, documents),
-            self.breaker.is_held(asyncio.get_running_loop().time()),
-        )
+        deliver, clock = partial(destination.deliver, documents), asyncio.get_running_loop().time
+        was_held = self.breaker.is_held(clock())
         answer = await awaited_or_else(deliver, _mistaken, "delivery_failed", destination=destination.name)
         observer.attempted(destination.name, gist(answer).label)
         if was_held and isinstance(gist(answer), Delivered):
-            self.breaker.let_go()
+            self.breaker.hurry(clock())
             if self.wake is not None:
                 self.wake()
         self._learn(destination.name, [one.event_id for one in documents], answer, observer, dice, is_new=is_new)

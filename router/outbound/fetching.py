@@ -19,11 +19,10 @@ from yarl import URL
 
 from router.errors import ForbiddenAddressError
 from router.outbound.addresses import AddressGuard
-from router.outbound.authorities import client_context
 from router.outbound.closing import Closing
 from router.outbound.proxies import Proxies
 from router.outbound.resolving import GuardedResolver
-from router.outbound.sessions import open_session
+from router.outbound.sessions import context_of, open_session
 from router.outbound.urls import read_url, sound_url
 
 _CHUNK = 64 * 1024
@@ -59,8 +58,8 @@ class Fetching(Closing):
         self._proxies = Proxies(environment)
         self._guard = AddressGuard()
         self._resolver = GuardedResolver(self._guard)
-        tls = True if authorities is None else client_context(authorities)
-        self._session = open_session(self._resolver, aiohttp.ClientTimeout(total=None), keep_alive=_KEEP_ALIVE, tls=tls)
+        tls, forever = context_of(authorities, None), aiohttp.ClientTimeout(total=None)
+        self._session = open_session(self._resolver, forever, keep_alive=_KEEP_ALIVE, tls=tls)
 
     async def close(self) -> None:
         """Close every connection; what is asked for then, or was under way, does not come."""

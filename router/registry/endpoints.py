@@ -20,6 +20,7 @@ from yarl import URL
 from router.errors import ConfigurationError, UnreachableError
 from router.hosts import HUB
 from router.outbound.authorities import client_context
+from router.outbound.sessions import context_of
 from router.outbound.urls import read_url, sound_url
 from router.registry.credentials import HUB_API, Credentials
 from router.registry.settings import RegistrySettings
@@ -96,7 +97,7 @@ class Endpoints:
             host=address,
             base=base,
             plain_http=is_plain,
-            tls=True if pem is None else client_context(pem),
+            tls=context_of(pem, None),
             tls_elsewhere=True if pem is None else client_context(pem, with_system=True),
             credentials=named.known_credentials() if named is not None else Credentials(),
             is_named=named is not None,

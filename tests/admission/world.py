@@ -192,13 +192,13 @@ class Receiver:
     receipts: frozenset[str] = frozenset()
     hangs: bool = False
     heard: list[tuple[CloudEvent, tuple[str, ...]]] = field(default_factory=list)
-    left: list[float] = field(default_factory=list)
-    """Seconds that were left when it was told."""
+    deadlines: list[float] = field(default_factory=list)
+    """Until when each was waited for."""
 
     async def obtain(self, body: bytes, _id: str, wanted: Sequence[str], deadline: float) -> frozenset[str]:
         """Those who give their receipt."""
         self.heard.append((decode(body), tuple(wanted)))
-        self.left.append(deadline - asyncio.get_running_loop().time())
+        self.deadlines.append(deadline)
         await asyncio.sleep(0)
         if self.hangs:
             await asyncio.Event().wait()
